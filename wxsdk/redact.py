@@ -1,0 +1,77 @@
+"""Keeping secrets out of reprs, logs and exceptions.
+
+First line: the type. A ``Secret`` is a str whose repr shows nothing, so dataclasses, containers and tracebacks that
+print it stay clean. Second line: ``scrub``, which takes known shapes (and given values) of secrets out of a text.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Iterable, Iterator, List
+
+HIDDEN = "***"
+
+_NAMES = (
+    r"bot_token|local_token_list|context_token|typing_ticket|token|secret|encoding_aes_key|aes_?key|response_url"
+    r"|authorization|upload_param|upload_full_url|full_url|encrypt(?:ed)?_query_param|x-encrypted-param"
+)
+_QUOTED = re.compile(rf"""(?i)(\\?["'](?:{_NAMES})\\?["']\s*[:=]\s*)(\\?["'])(?:(?!\2).)*\2""")
+_BARE = re.compile(rf"(?i)\b({_NAMES})(\s*[:=]\s*)(?![\"'\\\s]*\*\*\*)(?:bearer\s+)?[^\s,;&\"'\\}})\]]+")
+_BEARER = re.compile(r"(?i)\bbearer\s+[^\s,;\"'\\]+")
+_SIGNED_QUERY = re.compile(r"(/[^\s?\"'<>]*|https?://[^\s?\"'<>]+)\?[^\s\"'<>)]+")
+
+MIN_SCRUBBED_LENGTH = 6  # characters; shorter values stand in ordinary words and would make texts unreadable
+
+
+class Secret(str):
+    """A str that shows ``'***'`` as its repr. Its value is read with ``str()``, formatting or any str method."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(HIDDEN)
+
+
+def scrub(text: str, secrets: Iterable[str] = ()) -> str:
+    """*text* without Authorization values, named secrets, query strings of URLs, and the given *secrets*."""
+    for value in secrets:
+        if len(value) >= MIN_SCRUBBED_LENGTH:
+            text = text.replace(str(value), HIDDEN)
+    text = _QUOTED.sub(rf"\1\2{HIDDEN}\2", text)
+    text = _BEARER.sub(f"Bearer {HIDDEN}", text)
+    text = _BARE.sub(rf"\1\2{HIDDEN}", text)
+    return _SIGNED_QUERY.sub(rf"\1?{HIDDEN}", text)
+
+
+def secrets_in(value: Any) -> List[str]:
+    """The ``Secret`` values anywhere inside *value* (dicts, lists, tuples)."""
+    return list(_walk(value))
+
+
+def _walk(value: Any) -> Iterator[str]:
+    if isinstance(value, Secret):
+        yield str(value)
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from _walk(part)
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _walk(part)
+
+
+def scrub_exception(exc: BaseException, secrets: Iterable[str] = ()) -> None:
+    """Take secrets out of the texts of *exc* and of every exception behind it, in place.
+
+    Foreign exceptions quote URLs and headers; the cause of an error is printed with its traceback, so it is cleaned
+    where it is caught, before the error of ours is raised from it.
+    """
+    values = list(secrets)
+    seen = set()
+    todo: List[Any] = [exc]
+    while todo:
+        current = todo.pop()
+        if not isinstance(current, BaseException) or id(current) in seen:
+            continue
+        seen.add(id(current))
+        todo += [current.__cause__, current.__context__, getattr(current, "reason", None), *current.args]
+        current.args = tuple(scrub(arg, values) if isinstance(arg, str) else arg for arg in current.args)
