@@ -1,0 +1,1 @@
+"""Threads, sockets, time and storage. Nothing here knows a protocol of WeChat."""

@@ -1,0 +1,116 @@
+"""Where state lives: a contract of five calls, and its form without a disk.
+
+A store holds rows in named tables: text by key, in the order in which the keys were first put. What the tables mean is
+its user's business. Everything that must not be torn apart by a crash goes through one ``write``.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Dict, List, Optional, Protocol, Sequence, Tuple, Union
+
+
+@dataclass(frozen=True)
+class Put:
+    """Set *key* of *table* to *value*; a new key goes to the end of the table, a known one keeps its place.
+
+    *at* is the time of day in seconds since 1970, by which ``trim`` tells old rows.
+    """
+
+    table: str
+    key: str
+    value: str
+    at: float
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Remove *key* from *table*; one that is not there is no error."""
+
+    table: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Clear:
+    """Remove every row of *table*."""
+
+    table: str
+
+
+Change = Union[Put, Delete, Clear]
+
+
+class Store(Protocol):
+    """What a store must do. Every method may be called from any thread, at the same time.
+
+    A store that fails (a full disk, a lost server) raises OSError or an error of its own; nothing of the failed call
+    may have taken effect. ``durable`` tells whether what was written outlives the process.
+    """
+
+    durable: bool
+
+    def get(self, table: str, key: str) -> Optional[str]:
+        """The value of *key*, None when there is none."""
+
+    def items(self, table: str) -> List[Tuple[str, str]]:
+        """Every (key, value) of *table*, first put first."""
+
+    def write(self, changes: Sequence[Change]) -> None:
+        """Apply all *changes* in order, or none. When it returns, a killed process loses nothing of them."""
+
+    def trim(self, table: str, *, max_count: Optional[int] = None, before: Optional[float] = None) -> int:
+        """Remove rows put before the time *before*, then the first ones past *max_count*; how many went."""
+
+    def close(self) -> None:
+        """Free what is held. A second call does nothing; any other call after it may raise."""
+
+
+class MemoryStore:
+    """A store that forgets everything with the process."""
+
+    durable = False
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._tables: Dict[str, Dict[str, Tuple[str, float]]] = {}
+
+    def __repr__(self) -> str:
+        with self._lock:
+            sizes = {table: len(rows) for table, rows in self._tables.items()}
+        return f"MemoryStore({sizes})"
+
+    def get(self, table: str, key: str) -> Optional[str]:
+        with self._lock:
+            row = self._tables.get(table, {}).get(key)
+        return None if row is None else row[0]
+
+    def items(self, table: str) -> List[Tuple[str, str]]:
+        with self._lock:
+            return [(key, value) for key, (value, _) in self._tables.get(table, {}).items()]
+
+    def write(self, changes: Sequence[Change]) -> None:
+        with self._lock:
+            for change in changes:
+                rows = self._tables.setdefault(change.table, {})
+                if isinstance(change, Put):
+                    rows[change.key] = (change.value, change.at)
+                elif isinstance(change, Delete):
+                    rows.pop(change.key, None)
+                else:
+                    rows.clear()
+
+    def trim(self, table: str, *, max_count: Optional[int] = None, before: Optional[float] = None) -> int:
+        with self._lock:
+            rows = self._tables.get(table, {})
+            old = [] if before is None else [key for key, (_, at) in rows.items() if at < before]
+            for key in old:
+                del rows[key]
+            spare = [] if max_count is None else list(rows)[: max(len(rows) - max_count, 0)]
+            for key in spare:
+                del rows[key]
+            return len(old) + len(spare)
+
+    def close(self) -> None:
+        """Nothing is held but memory; what is in the store stays readable."""

@@ -1,0 +1,66 @@
+"""Threads with one owner and one name."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from typing import Callable, Iterable, List, Optional
+
+from ..log import get_logger
+from .clock import Clock
+
+log = get_logger(__name__)
+
+_numbers = itertools.count(1)
+
+
+def next_number() -> int:
+    """A number for the names of one client's threads, unique in this process."""
+    return next(_numbers)
+
+
+class Worker:
+    """A daemon thread that runs *target* once. A crash of *target* is logged and given to *on_crash*."""
+
+    def __init__(
+        self, name: str, target: Callable[[], None], on_crash: Optional[Callable[[BaseException], None]] = None
+    ) -> None:
+        self._target = target
+        self._on_crash = on_crash
+        # A daemon: the interpreter's exit must not hang on a thread that waits for the network or for a callback.
+        self._thread = threading.Thread(name=name, target=self._run, daemon=True)
+
+    @property
+    def name(self) -> str:
+        return self._thread.name
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    @property
+    def is_current(self) -> bool:
+        return threading.current_thread() is self._thread
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def join(self, timeout: float) -> bool:
+        """Wait up to *timeout* seconds; True when the thread has ended, never started, or is the caller itself."""
+        if self._thread.ident is None or self.is_current:
+            return True
+        self._thread.join(max(timeout, 0.0))
+        return not self._thread.is_alive()
+
+    def _run(self) -> None:
+        try:
+            self._target()
+        except Exception as exc:  # the last place where it can be seen: a thread must not die unheard
+            log.exception("thread %s ended by an unexpected error", self.name)
+            if self._on_crash is not None:
+                self._on_crash(exc)
+
+
+def join_all(workers: Iterable[Worker], clock: Clock, deadline: float) -> List[str]:
+    """Join *workers* against one *deadline* (on *clock*); the names of those still alive."""
+    return [worker.name for worker in workers if not worker.join(deadline - clock.now())]

@@ -1,0 +1,313 @@
+"""The door to ``websocket``: a client connection that many threads may write to and that no write can block.
+
+websocket-client makes the handshake and frames what is sent. The socket is non-blocking from then on: the one reading
+thread waits for it, and what a writer cannot hand to the system at once is written by that thread when there is room.
+So a peer that stops reading holds up nobody, and a thread that sends costs no further thread switch.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import http.client
+import selectors
+import socket
+import ssl
+import struct
+import threading
+import time
+from typing import Any, ContextManager, List, Optional, Tuple
+from urllib.parse import urlsplit
+
+import certifi
+import websocket
+from websocket import ABNF
+
+from ..errors import ConnectionLost, TransportError
+from ..redact import scrub_exception
+from . import sockets
+from .http import environment_proxy, split_proxy
+from .sockets import Interrupted, Interrupter
+from .wsframes import CLOSE, PING, PONG, SKIPPED, TEXT, FrameParser, Message
+
+__all__ = ["CLOSE", "PING", "PONG", "SKIPPED", "TEXT", "WsConnection", "WsDoor"]
+
+READ_BYTES = 65_536  # a block of the socket; larger ones gained nothing in the bench
+NO_STATUS = 1005  # "no code was in the close frame"; RFC 6455, 7.4.1
+ABNORMAL = 1006  # "there was no close frame"; RFC 6455, 7.4.1
+
+
+class WsDoor:
+    """Opens connections and ends whatever is under way.
+
+    ssl_context: None for a verifying one of our own. proxy: as of HttpDoor.
+    """
+
+    def __init__(self, *, ssl_context: Optional[ssl.SSLContext] = None, proxy: Optional[str] = None) -> None:
+        self._ssl_context = ssl_context
+        self._proxy = proxy
+        self._interrupter = Interrupter()
+
+    def open(self, url: str, *, timeout: float, max_message_bytes: int) -> WsConnection:
+        """Connect to *url* (ws or wss) within *timeout* seconds in all. Raises TransportError."""
+        deadline = time.monotonic() + timeout
+        number: Optional[int] = None
+        sock: Any = None
+        try:
+            sock, number = self._connect(url, deadline)
+            sockets.set_deadline(sock, deadline)
+            _handshake(sock, url)
+            return WsConnection(sock, number, self._interrupter, max_message_bytes)
+        except (OSError, websocket.WebSocketException, http.client.HTTPException, ValueError, LookupError) as exc:
+            # ValueError, LookupError: what websocket-client makes of a status line that is none.
+            if sock is not None:
+                sock.close()
+            if number is not None:
+                self._interrupter.remove(number)
+            scrub_exception(exc)
+            raise _explained(exc) from exc
+
+    def interrupt(self) -> None:
+        """End the handshake or the connection under way at once, and refuse new ones until ``resume``."""
+        self._interrupter.interrupt()
+
+    def resume(self) -> None:
+        self._interrupter.resume()
+
+    def _connect(self, url: str, deadline: float) -> Tuple[Any, int]:
+        parts = urlsplit(url)
+        secure = parts.scheme == "wss"
+        host, port = parts.hostname or "", parts.port or (443 if secure else 80)
+        proxy = environment_proxy(f"{'https' if secure else 'http'}://{parts.netloc}") if self._proxy is None else None
+        proxy = proxy or self._proxy
+        sock: Any
+        if proxy:
+            sock, number = self._tunnel(proxy, host, port, deadline)
+        else:
+            sock, number = sockets.connect(host, port, self._interrupter, deadline)
+        try:
+            if secure:
+                if self._ssl_context is None:
+                    self._ssl_context = sockets.make_ssl_context(certifi.where())
+                sockets.set_deadline(sock, deadline)
+                sock.settimeout(max(deadline - time.monotonic(), 0.001))
+                sock = self._ssl_context.wrap_socket(sock, server_hostname=host)
+        except OSError:
+            sock.close()
+            self._interrupter.remove(number)
+            raise
+        return sock, number
+
+    def _tunnel(self, proxy: str, host: str, port: int, deadline: float) -> Tuple[Any, int]:
+        """A connection through the CONNECT method of *proxy*."""
+        proxy_host, proxy_port, login = split_proxy(proxy)
+        sock, number = sockets.connect(proxy_host, proxy_port, self._interrupter, deadline)
+        headers = {}
+        if login is not None:
+            headers["Proxy-Authorization"] = "Basic " + base64.b64encode(login.encode()).decode()
+        tunnel = http.client.HTTPConnection(proxy_host, proxy_port)
+        tunnel.set_tunnel(host, port, headers)
+        tunnel._create_connection = lambda *_: sock  # type: ignore[attr-defined]
+        try:
+            tunnel.connect()
+        except (OSError, http.client.HTTPException):
+            sock.close()
+            self._interrupter.remove(number)
+            raise
+        return sock, number
+
+
+def _handshake(sock: Any, url: str) -> None:
+    opening: Any = websocket.WebSocket()
+    # A redirect would be followed on a connection that nobody watches, so none is; the platform sends none.
+    opening.connect(url, socket=sock, suppress_origin=True, redirect_limit=0)
+    status = opening.handshake_response.status
+    if status != 101:
+        raise websocket.WebSocketBadStatusException("Handshake status %d", status)
+
+
+def _explained(exc: BaseException) -> TransportError:
+    status: Optional[int] = None
+    if isinstance(exc, websocket.WebSocketBadStatusException):
+        status = getattr(exc, "status_code", None)
+        kind, what = "http", f"The server refused the WebSocket handshake with HTTP status {status}."
+    elif isinstance(exc, Interrupted):
+        kind, what = "unknown", "The connection was ended by a stop."
+    elif isinstance(exc, (websocket.WebSocketTimeoutException, socket.timeout)):
+        kind, what = "timeout", "The connection was not made in time."
+    elif isinstance(exc, socket.gaierror):
+        kind, what = "dns", "The host name could not be resolved."
+    elif isinstance(exc, ssl.SSLError):
+        kind, what = "tls", "The TLS connection failed."
+    elif isinstance(exc, (websocket.WebSocketException, http.client.HTTPException, ValueError, LookupError)):
+        kind, what = "http", f"The WebSocket handshake failed ({type(exc).__name__})."
+    else:
+        reason = getattr(exc, "strerror", None)
+        kind, what = "tcp", f"The connection failed or was cut ({reason})." if reason else "The connection failed."
+    return TransportError(what, kind=kind, status=status)
+
+
+class WsConnection:
+    """An open connection. ``receive`` belongs to one thread; everything else may be called from any."""
+
+    def __init__(self, sock: Any, number: int, interrupter: Interrupter, max_message_bytes: int) -> None:
+        self._sock = sock
+        self._number = number
+        self._interrupter = interrupter
+        self._parser = FrameParser(max_message_bytes)
+        sockets.set_deadline(sock, None)
+        sock.setblocking(False)
+        # OpenSSL allows one thread at a time in a connection; a plain socket needs no such care.
+        secure = isinstance(sock, ssl.SSLSocket)
+        self._tls_lock: ContextManager[Any] = threading.Lock() if secure else contextlib.nullcontext()
+        self._out_lock = threading.Lock()
+        self._out: List[bytes] = []
+        self._flushing = False  # some thread writes, or left the rest to the reading thread (_stalled)
+        self._stalled = False
+        self._partial: Optional[memoryview] = None
+        self._queued_bytes = 0
+        self._written_bytes = 0
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader.setblocking(False)
+        self._wake_writer.setblocking(False)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(sock, selectors.EVENT_READ)
+        self._selector.register(self._wake_reader, selectors.EVENT_READ)
+        self._end: Optional[ConnectionLost] = None  # the server's close frame, told after what came before it
+        self._closed = False
+
+    def send(self, text: str) -> int:
+        """Queue *text* as one frame and write what the system takes now. Never blocks.
+
+        The result, given to ``was_written``, tells later whether any byte of the frame was written. Raises
+        ConnectionLost.
+        """
+        return self._send(ABNF.create_frame(text, ABNF.OPCODE_TEXT).format())
+
+    def was_written(self, ticket: int) -> bool:
+        """True when at least a byte of the frame was handed to the system."""
+        return self._written_bytes > ticket
+
+    def receive(self) -> List[Message]:
+        """Wait for data and return the messages it completes, control frames answered and taken out.
+
+        Raises ConnectionLost at the end of the connection, with the close code in ``status``.
+        """
+        while True:
+            if self._end is not None:
+                raise self._end
+            messages = [message for message in self._parser.feed(self._read()) if not self._control(message)]
+            if messages:
+                return messages
+
+    def close(self) -> None:
+        """Say good-bye if there is room for it, and end the connection now; a waiting ``receive`` raises."""
+        with contextlib.suppress(TransportError):
+            self._send(ABNF.create_frame(struct.pack("!H", 1000), ABNF.OPCODE_CLOSE).format())
+        self.abort()
+
+    def abort(self) -> None:
+        """End the connection now, without a word."""
+        with contextlib.suppress(OSError):
+            # Not a wait: the reading thread wakes at once and finds the end.
+            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+        self._wake()
+
+    def dispose(self) -> None:
+        """Free the descriptors. To be called by the reading thread when it is done."""
+        with self._out_lock:
+            if self._closed:
+                return
+            self._closed = True
+        self._selector.close()
+        self._sock.close()
+        self._interrupter.remove(self._number)
+        self._wake_reader.close()
+        self._wake_writer.close()
+
+    def _send(self, frame: bytes) -> int:
+        with self._out_lock:
+            if self._closed:
+                raise ConnectionLost("The connection is closed.", kind="tcp")
+            ticket = self._queued_bytes
+            self._queued_bytes += len(frame)
+            self._out.append(frame)
+            if self._flushing:  # the thread that flushes takes this frame along
+                return ticket
+            self._flushing = True
+        self._flush()
+        return ticket
+
+    def _flush(self) -> None:
+        """Write until nothing is left or the system takes no more; the caller has set _flushing."""
+        while True:
+            with self._out_lock:
+                if self._partial is None:
+                    if not self._out or self._closed:
+                        self._flushing = False
+                        return
+                    whole = self._out[0] if len(self._out) == 1 else b"".join(self._out)
+                    self._out.clear()
+                    self._partial = memoryview(whole)
+            try:
+                with self._tls_lock:
+                    count = self._sock.send(self._partial)
+            except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                self._stalled = True
+                self._wake()
+                return
+            except (OSError, ValueError):  # broken: the reading thread finds out and reports it
+                self.abort()
+                return
+            self._written_bytes += count
+            self._partial = self._partial[count:] if count < len(self._partial) else None
+
+    def _read(self) -> bytes:
+        while True:
+            try:
+                with self._tls_lock:
+                    data: bytes = self._sock.recv(READ_BYTES)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                self._wait()
+                continue
+            except (OSError, ValueError) as exc:
+                scrub_exception(exc)
+                raise ConnectionLost("The connection was cut.", kind="tcp", status=ABNORMAL) from exc
+            if not data:
+                raise ConnectionLost("The connection ended without a close frame.", kind="tcp", status=ABNORMAL)
+            return data
+
+    def _wait(self) -> None:
+        """Wait until there is something to read, or room for what is left to write."""
+        writing = self._stalled
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if writing else 0)
+        if self._selector.get_key(self._sock).events != events:
+            self._selector.modify(self._sock, events)
+        for key, ready in self._selector.select():
+            if key.fileobj is self._wake_reader:
+                with contextlib.suppress(BlockingIOError):
+                    self._wake_reader.recv(READ_BYTES)
+            elif ready & selectors.EVENT_WRITE and writing:
+                self._stalled = False
+                self._flush()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(OSError):  # full: it is awake already; closed: nobody waits
+            self._wake_writer.send(b"\0")
+
+    def _control(self, message: Message) -> bool:
+        """Answer a control frame; False for anything else."""
+        opcode, payload = message
+        if self._end is not None:
+            return True  # nothing counts behind a close frame
+        if opcode == PING:
+            self._answer(payload, ABNF.OPCODE_PONG)
+        elif opcode == CLOSE:
+            code = struct.unpack("!H", payload[:2])[0] if len(payload) >= 2 else NO_STATUS
+            self._answer(payload[:2], ABNF.OPCODE_CLOSE)
+            self._end = ConnectionLost(f"The server closed the connection with code {code}.", kind="tcp", status=code)
+        return opcode in (PING, PONG, CLOSE)
+
+    def _answer(self, payload: bytes, opcode: int) -> None:
+        with contextlib.suppress(TransportError):  # closed meanwhile: then there is nobody to answer
+            self._send(ABNF.create_frame(payload, opcode).format())
