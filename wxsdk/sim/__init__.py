@@ -1,0 +1,27 @@
+"""The built-in simulators: a pretend platform on a free loopback port, with pretend users and scripted
+trouble.
+
+``ILinkSim`` plays the iLink server of personal WeChat, ``AiBotSim`` the WebSocket server of the WeCom AI bot.
+They import nothing of the clients, so that a misreading of the protocol cannot hide on both sides at once.
+Needs the extra ``wxsdk[sim]``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .aibot import AiBotSim as AiBotSim
+    from .ilink import ILinkSim as ILinkSim
+
+__all__ = ["AiBotSim", "ILinkSim"]
+
+_HOMES = {"AiBotSim": ".aibot", "ILinkSim": ".ilink"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a simulator when it is first asked for, so that neither needs what only the other needs."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name], __name__), name)
