@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from typing import Deque, Dict, Hashable, Iterator
 
-from .clock import Clock
+from .clock import Clock, Event
 
 
 class KeyedTurns:
@@ -15,28 +15,30 @@ class KeyedTurns:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._changed = threading.Condition(threading.Lock())
-        self._lines: Dict[Hashable, Deque[object]] = {}
+        self._lock = threading.Lock()
+        self._lines: Dict[Hashable, Deque[Event]] = {}
 
     def waiting(self, key: Hashable) -> int:
         """Callers in line for *key*, the one whose turn it is included."""
-        with self._changed:
+        with self._lock:
             return len(self._lines.get(key, ()))
 
     @contextlib.contextmanager
     def turn(self, key: Hashable) -> Iterator[None]:
         """Wait for the caller's turn; the block is the turn."""
-        me = object()
-        with self._changed:
+        me = self._clock.event()
+        with self._lock:
             line = self._lines.setdefault(key, deque())
             line.append(me)
+            first = line[0] is me
         try:
-            with self._changed:
-                self._clock.wait_for(self._changed, lambda: line[0] is me, None)
+            if not first:
+                me.wait()
             yield
         finally:
-            with self._changed:
+            with self._lock:
                 line.remove(me)
-                if not line:
+                if line:
+                    line[0].set()  # only the next one wakes, however many wait
+                else:
                     del self._lines[key]
-                self._changed.notify_all()
