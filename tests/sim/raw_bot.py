@@ -13,7 +13,9 @@ Frame = Dict[str, Any]
 
 
 class RawBot:
-    """One WebSocket. `ask` writes a command and returns the next frame, which is its answer when nothing else is under way."""
+    """One WebSocket. `ask` writes a command and returns the next frame, which is its answer when nothing else
+    is under way.
+    """
 
     def __init__(self, sim: AiBotSim, *, subscribe: bool = True, **options: Any) -> None:
         self.sim = sim

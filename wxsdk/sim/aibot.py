@@ -21,19 +21,37 @@ import time
 from typing import Any, Callable, Dict, List, Optional, Sequence, Union
 
 from . import aibot_wire as wire
+from .aibot_callbacks import Flood
+from .aibot_connection import ConnectionRecord
+from .aibot_content import HOSTILE_NAMES, Generated
 from .aibot_desk import FrameDesk, SimFrame
 from .aibot_errors import SimError, SimTimeout
 from .aibot_faults import AckFault, AiBotFaults
-from .aibot_gateway import ConnectionRecord, Gateway
-from .aibot_media import HOSTILE_NAMES, Generated, SimMedia
+from .aibot_gateway import Gateway
+from .aibot_media import SimMedia
 from .aibot_state import Bubble, Settings, Violation
 from .aibot_uploads import Upload
-from .aibot_users import Flood, SimGroup, SimMessage, SimSent, SimUser
+from .aibot_users import SimUser
+from .aibot_views import SimGroup, SimMessage, SimSent
 
 __all__ = [
-    "HOSTILE_NAMES", "AckFault", "AiBotFaults", "AiBotSim", "ConnectionRecord", "Generated", "Settings", "SimError", "SimFrame",
-    "SimGroup", "SimMedia", "SimMessage", "SimSent", "SimTimeout", "SimUser", "Violation",
-]  # fmt: skip
+    "HOSTILE_NAMES",
+    "AckFault",
+    "AiBotFaults",
+    "AiBotSim",
+    "ConnectionRecord",
+    "Generated",
+    "Settings",
+    "SimError",
+    "SimFrame",
+    "SimGroup",
+    "SimMedia",
+    "SimMessage",
+    "SimSent",
+    "SimTimeout",
+    "SimUser",
+    "Violation",
+]
 
 DEFAULT_BOT_ID = "aib-sim-bot"
 
@@ -50,10 +68,18 @@ class AiBotSim:
     """
 
     def __init__(
-        self, *, bot_id: str = DEFAULT_BOT_ID, secret: Optional[str] = None, clock: Callable[[], float] = time.time,
-        ssl_context: Optional[ssl.SSLContext] = None, drops_equal_final: bool = True, enforce_rates: bool = False,
-        errors_without_req_id: bool = False, kick_keeps_open: bool = False, record_frames: bool = True,
-    ) -> None:  # fmt: skip
+        self,
+        *,
+        bot_id: str = DEFAULT_BOT_ID,
+        secret: Optional[str] = None,
+        clock: Callable[[], float] = time.time,
+        ssl_context: Optional[ssl.SSLContext] = None,
+        drops_equal_final: bool = True,
+        enforce_rates: bool = False,
+        errors_without_req_id: bool = False,
+        kick_keeps_open: bool = False,
+        record_frames: bool = True,
+    ) -> None:
         self.settings = Settings(drops_equal_final, enforce_rates, errors_without_req_id, kick_keeps_open)
         self.bot_id = bot_id
         self.secret = secret if secret is not None else wire.mint("secret")
@@ -69,7 +95,7 @@ class AiBotSim:
         self.faults = AiBotFaults(self._desk)
         self.add_bot(self.bot_id, self.secret)
 
-    # -- life ------------------------------------------------------------------------------------------------------------
+    # -- life ----------------------------------------
 
     def start(self) -> AiBotSim:
         """Bind a free port (the same one as before after a stop) and serve."""
@@ -82,6 +108,7 @@ class AiBotSim:
         milliseconds. Twice is once.
         """
         self._desk.stopped.set()
+        self._desk.notify()  # whoever waits leaves
         ended = self._gateway.stop()
         ended = self.faults.join(1.0) and ended
         return self._desk.media.stop() and ended
@@ -103,7 +130,7 @@ class AiBotSim:
     def port(self) -> int:
         return self._gateway.port
 
-    # -- who is there ----------------------------------------------------------------------------------------------------
+    # -- who is there ----------------------------------------
 
     def add_bot(self, bot_id: str, secret: str) -> None:
         """Let a further bot subscribe."""
@@ -123,7 +150,7 @@ class AiBotSim:
             group = self._groups.setdefault(chatid, SimGroup(self._desk, chatid))
         return group.add(*(one if isinstance(one, str) else one.id for one in members))
 
-    # -- time ------------------------------------------------------------------------------------------------------------
+    # -- time ----------------------------------------
 
     def now(self) -> float:
         """The simulator's time: its clock plus what advance() has added."""
@@ -161,7 +188,7 @@ class AiBotSim:
         with self._desk.changed:
             self._desk.world.requests[which if isinstance(which, str) else which.req_id].over = True
 
-    # -- what was seen ---------------------------------------------------------------------------------------------------
+    # -- what was seen ----------------------------------------
 
     @property
     def frames(self) -> List[SimFrame]:
@@ -211,7 +238,7 @@ class AiBotSim:
     def _message(self, bubble: Bubble) -> SimMessage:
         return SimMessage(self._desk, bubble, bubble.chat)
 
-    # -- waiting ---------------------------------------------------------------------------------------------------------
+    # -- waiting ----------------------------------------
 
     def wait_for(
         self, predicate: Callable[[], Any], timeout: float = 5.0, what: str = "the condition"
@@ -230,7 +257,7 @@ class AiBotSim:
         record: ConnectionRecord = connection.record
         return record
 
-    # -- pushing ---------------------------------------------------------------------------------------------------------
+    # -- pushing ----------------------------------------
 
     def push(self, frame: wire.Wire, *, bot: Optional[str] = None, wait: float = 5.0) -> bool:
         """Write any frame to the subscribed bot, exactly as it is; False when wait is 0 and nobody is

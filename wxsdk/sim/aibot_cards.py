@@ -18,8 +18,8 @@ ASPECT_RATIO = (1.3, 2.25)
 _TASK_ID = re.compile(r"[A-Za-z0-9_@-]+\Z")
 
 _COMMON = (
-    "card_type source action_menu main_title emphasis_content quote_area sub_title_text horizontal_content_list "
-    "jump_list card_action task_id feedback"
+    "card_type source action_menu main_title emphasis_content quote_area sub_title_text "
+    "horizontal_content_list jump_list card_action task_id feedback"
 )
 _OWN = {
     "text_notice": "",

@@ -15,16 +15,19 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Set, Tuple, Union
 
 from . import aibot_errors as codes
 from . import aibot_wire as wire
+from .aibot_connection import Connection, Desk
 from .aibot_errors import Refused, SimError, SimTimeout
 from .aibot_faults import AckFault
-from .aibot_gateway import Connection, Desk, Gateway
+from .aibot_gateway import Gateway
 from .aibot_media import MediaServer
 from .aibot_rules import Rules
 from .aibot_state import Settings, Violation, World
 
-log = logging.getLogger("wxsdk.sim")
+log = logging.getLogger("wxsdk.sim.aibot")
 
 _Handshakes = Deque[Tuple[Union[str, int], Optional[int]]]
+_FRAME_FIELDS = {"cmd", "headers", "body"}
+_SUBSCRIBE = "\0subscribe"  # stands among the req_ids of one read
 _Answers = Tuple[List[bytes], Optional[Callable[[], None]]]
 
 
@@ -45,7 +48,8 @@ class SimFrame:
     """The gateway's verdict, whether or not its answer went out."""
 
     def __repr__(self) -> str:  # without the body: it may hold a secret
-        return f"SimFrame({self.cmd or 'no cmd'}, req_id={self.req_id!r}, connection={self.connection}, errcode={self.errcode})"
+        where = f"connection={self.connection}, errcode={self.errcode}"
+        return f"SimFrame({self.cmd}, req_id={self.req_id!r}, {where})"
 
 
 class FrameDesk(Desk):
@@ -68,14 +72,16 @@ class FrameDesk(Desk):
         self._ack_faults: List[AckFault] = []
         self._handshakes: _Handshakes = deque()
 
-    # -- waiting and looking ---------------------------------------------------------------------------------------------
+    # -- waiting and looking ----------------------------------------
 
     def wait_for(self, predicate: Callable[[], Any], timeout: float, what: str) -> Any:
         """Return the first true value of *predicate*, asked again after each change; raises SimTimeout."""
         with self.changed:
-            found = self.changed.wait_for(predicate, timeout)
+            self.changed.wait_for(lambda: self.stopped.is_set() or predicate(), timeout)
+            found = predicate()
             if not found:
-                raise SimTimeout(f"{what}: not within {timeout:g} s. {self.summary()}")
+                reason = "the simulator was stopped" if self.stopped.is_set() else f"not within {timeout:g} s"
+                raise SimTimeout(f"{what}: {reason}. {self.summary()}")
             return found
 
     def summary(self) -> str:
@@ -83,7 +89,8 @@ class FrameDesk(Desk):
         open_now = sum(record.open for record in self.gateway.records)
         thinking = self.world.thinking(self.clock())
         parts = [
-            f"{len(self.gateway.records)} connections, {open_now} open; subscribed: {sorted(self._subscribers) or 'nobody'}",
+            f"{len(self.gateway.records)} connections, {open_now} open",
+            f"subscribed: {sorted(self._subscribers) or 'nobody'}",
             f"{len(self.frames)} frames, the last: {self.frames[-3:]}",
         ]
         if thinking:
@@ -102,7 +109,7 @@ class FrameDesk(Desk):
         with self.changed:
             return self._subscribers.get(bot if bot is not None else next(iter(self.world.bots)))
 
-    # -- the gateway calls: Desk -----------------------------------------------------------------------------------------
+    # -- the gateway calls: Desk ----------------------------------------
 
     def handshake_trouble(self) -> Union[str, int, None]:
         with self.changed:
@@ -141,12 +148,15 @@ class FrameDesk(Desk):
         if out:
             connection.send(b"".join(out))
 
-    # -- one frame, under the lock ---------------------------------------------------------------------------------------
+    # -- one frame, under the lock ----------------------------------------
 
     def _take(self, connection: Connection, text: str, replied: Set[str]) -> _Answers:
-        frame = self._parsed(connection, text)
-        if frame is None:
-            return [wire.as_wire(wire.answer(None, codes.BAD_PARAMETER, "invalid frame"))], None
+        try:
+            frame = self._parsed(connection, text)
+        except Refused as refused:  # no frame, so no req_id to answer to
+            self.note(connection, "invalid frame", refused.errmsg)
+            return [wire.as_wire(wire.answer(None, refused.errcode, refused.errmsg))], None
+        self._unexpected(connection, frame)
         fault = next((one for one in self._ack_faults if one.claims(frame)), None)
         after: Optional[Callable[[], None]] = None
         try:
@@ -165,41 +175,55 @@ class FrameDesk(Desk):
         frame.errcode = made["errcode"]
         return ([wire.as_wire(made)] if fault is None else fault.treat(connection, made)), after
 
-    def _parsed(self, connection: Connection, text: str) -> Optional[SimFrame]:
+    def _parsed(self, connection: Connection, text: str) -> SimFrame:
         try:
             data = json.loads(text)
-        except ValueError:
-            data = None
+        except (ValueError, RecursionError) as error:
+            raise Refused(codes.BAD_PARAMETER, "not JSON") from error
         headers = data.get("headers") if isinstance(data, dict) else None
         req_id = headers.get("req_id") if isinstance(headers, dict) else None
-        if not isinstance(data, dict) or not isinstance(req_id, str) or not isinstance(data.get("cmd"), str):
-            self.note(connection, "invalid frame", "not an object with a cmd and a headers.req_id")
-            return None
+        cmd = data.get("cmd") if isinstance(data, dict) else None
+        if not isinstance(req_id, str) or not isinstance(cmd, str):
+            raise Refused(codes.BAD_PARAMETER, "not an object with a cmd and a headers.req_id")
         body = data.get("body")
-        if not isinstance(body, dict):
-            if body is not None:
-                self.note(connection, "invalid frame", "body is not an object", data["cmd"])
-            body = {}
-        for name in sorted(set(data) - {"cmd", "headers", "body"}):
-            self.note(connection, "unknown field", name, data["cmd"])
-        frame = SimFrame(time.monotonic(), connection.number, data, data["cmd"], req_id, body)
+        frame = SimFrame(
+            time.monotonic(), connection.number, data, cmd, req_id, body if isinstance(body, dict) else {}
+        )
         if self.record_frames:
             self.frames.append(frame)
-        if frame.cmd == "ping":
+        if cmd == "ping":
             self.pings.append(frame)
-        elif frame.cmd == "aibot_subscribe":
+        elif cmd == "aibot_subscribe":
             self.subscribes.append(frame)
         return frame
+
+    def _unexpected(self, connection: Connection, frame: SimFrame) -> None:
+        """Note what stands in a frame and does not belong there; the platform overlooks it."""
+        data = frame.data
+        if data.keys() <= _FRAME_FIELDS and len(data["headers"]) == 1 and data.get("body") is not None:
+            if not isinstance(data["body"], dict):
+                self.note(connection, "invalid frame", "body is not an object", frame.cmd)
+            if frame.cmd != "ping":
+                return
+        for name in sorted(data.keys() - _FRAME_FIELDS):
+            self.note(connection, "unknown field", name, frame.cmd)
+        for name in sorted(data["headers"].keys() - {"req_id"}):
+            self.note(connection, "unknown field", f"headers.{name}", frame.cmd)
+        if frame.cmd == "ping" and data.get("body") is not None:
+            self.note(connection, "unknown field", "body", frame.cmd)
 
     def _judge(self, connection: Connection, frame: SimFrame, replied: Set[str]) -> Optional[Dict[str, Any]]:
         if connection in self._lost:
             raise Refused(codes.NOT_SUBSCRIBED, "not subscribed")
         if frame.cmd == "aibot_subscribe":
             self._check_credentials(connection, frame)
+            replied.add(_SUBSCRIBE)
             return None
         bot_id = connection.record.bot_id
         if bot_id is None:
             raise Refused(codes.NOT_SUBSCRIBED, "not subscribed", violation="frame before subscribe")
+        if _SUBSCRIBE in replied:
+            self.note(connection, "frame before subscribe", "its answer was still under way", frame.cmd)
         if frame.cmd == "ping":
             return None
         if not connection.record.subscribed:
@@ -244,7 +268,7 @@ class FrameDesk(Desk):
             )  # frames right behind the subscribe are good
         return after
 
-    # -- for faults and users --------------------------------------------------------------------------------------------
+    # -- for faults and users ----------------------------------------
 
     def note(self, connection: Connection, rule: str, detail: str, cmd: Optional[str] = None) -> None:
         with self.changed:
@@ -274,9 +298,12 @@ class FrameDesk(Desk):
         bot_id = connection.record.bot_id or ""
         for _ in range(times):
             body = {
-                "msgid": secrets.token_hex(12), "create_time": int(self.clock()), "aibotid": bot_id, "msgtype": "event",
+                "msgid": secrets.token_hex(12),
+                "create_time": int(self.clock()),
+                "aibotid": bot_id,
+                "msgtype": "event",
                 "event": {"eventtype": "disconnected_event"},
-            }  # fmt: skip
+            }
             frame = {
                 "cmd": "aibot_event_callback",
                 "headers": {"req_id": secrets.token_hex(12)},
@@ -287,7 +314,9 @@ class FrameDesk(Desk):
             connection.close(1000)
 
     def await_subscriber(self, bot: Optional[str], wait: float) -> Optional[Connection]:
-        """The subscriber of *bot*, waiting at most *wait* seconds for one, then SimTimeout; with 0, None at once."""
+        """The subscriber of *bot*, waiting at most *wait* seconds for one, then SimTimeout; with 0, None at
+        once.
+        """
         if self.stopped.is_set():
             raise SimError("the simulator is not running")
         if not wait:
@@ -296,7 +325,9 @@ class FrameDesk(Desk):
         return found
 
     def push(self, bot: Optional[str], data: bytes, wait: float) -> bool:
-        """Write *data* to the subscriber of *bot*; False when there is none and *wait* is 0. See await_subscriber."""
+        """Write *data* to the subscriber of *bot*; False when there is none and *wait* is 0. See
+        await_subscriber.
+        """
         connection = self.await_subscriber(bot, wait)
         return connection is not None and connection.send(data)
 

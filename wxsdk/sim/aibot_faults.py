@@ -10,7 +10,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple, Union
 
 from . import aibot_wire as wire
-from .aibot_gateway import Connection
+from .aibot_connection import Connection
 from .aibot_media import MediaTrouble
 
 if TYPE_CHECKING:
@@ -30,6 +30,11 @@ class AckFault:
         self._waiting: List[_Held] = []
         self.hits = 0
         """How many answers it has met."""
+
+    @property
+    def holds(self) -> bool:
+        """True when it keeps answers back."""
+        return bool(self._trouble["late"])
 
     @property
     def errcode(self) -> Optional[int]:
@@ -64,7 +69,7 @@ class AckFault:
         with self._desk.changed:
             self._left = 0
 
-    # -- for the desk, under its lock ------------------------------------------------------------------------------------
+    # -- for the desk, under its lock ----------------------------------------
 
     def claims(self, frame: SimFrame) -> bool:
         """True when this fault is meant for the answer to *frame*; counts it."""
@@ -102,7 +107,7 @@ class AiBotFaults:
         self._desk = desk
         self._drips: List[threading.Thread] = []
 
-    # -- the connection --------------------------------------------------------------------------------------------------
+    # -- the connection ----------------------------------------
 
     def close(self, code: Optional[int] = 1000, reason: str = "") -> int:
         """Close frame with *code*, then FIN; how many connections. None or 1005: without a code. 1006: FIN
@@ -146,7 +151,7 @@ class AiBotFaults:
         """Answer the next *times* handshakes (None: all) with an HTML page of that HTTP status."""
         self._desk.handshakes(lambda queue: queue.extend([(status, times)]))
 
-    # -- the subscription ------------------------------------------------------------------------------------------------
+    # -- the subscription ----------------------------------------
 
     def refuse_auth(self, errcode: int = 853000, times: Optional[int] = 1) -> AckFault:
         """Answer the next *times* subscribes (None: all) with *errcode*: 853000 bad secret, 93019 bad bot_id,
@@ -173,12 +178,20 @@ class AiBotFaults:
         self._desk.send_kick(connection, times, keep_open=keep_open)
         return 1
 
-    # -- answers ---------------------------------------------------------------------------------------------------------
+    # -- answers ----------------------------------------
 
     def ack(
-        self, which: Which = None, *, late: bool = False, lost: bool = False, doubled: bool = False,
-        no_req_id: bool = False, errcode: Optional[int] = None, errmsg: str = "refused by the test", times: Optional[int] = 1,
-    ) -> AckFault:  # fmt: skip
+        self,
+        which: Which = None,
+        *,
+        late: bool = False,
+        lost: bool = False,
+        doubled: bool = False,
+        no_req_id: bool = False,
+        errcode: Optional[int] = None,
+        errmsg: str = "refused by the test",
+        times: Optional[int] = 1,
+    ) -> AckFault:
         """Trouble for the next *times* (None: all) answers to *which*: a cmd, a predicate on SimFrame, or
         None for any but subscribe and ping.
 
@@ -209,12 +222,12 @@ class AiBotFaults:
         """End every hold_acks() and ack(late=True), and send what they hold; how many answers."""
         released = 0
         for fault in self._desk.ack_faults():
-            if fault.held or fault._trouble["late"]:
+            if fault.holds:
                 fault.cancel()
                 released += fault.release()
         return released
 
-    # -- frames no sane server sends -------------------------------------------------------------------------------------
+    # -- frames no sane server sends ----------------------------------------
 
     def hostile(self, *items: wire.Wire) -> int:
         """Send each of *items* to every open WebSocket: str and bytes as the payload of one text frame, Raw
@@ -260,13 +273,20 @@ class AiBotFaults:
         thread.start()
         return thread
 
-    # -- media -----------------------------------------------------------------------------------------------------------
+    # -- media ----------------------------------------
 
     def media(
-        self, *, status: Optional[int] = None, redirect_to: Optional[str] = None, cut_after: Optional[int] = None,
-        stall_after: Optional[int] = None, slow: Optional[float] = None, piece: int = 1024, body: Optional[bytes] = None,
+        self,
+        *,
+        status: Optional[int] = None,
+        redirect_to: Optional[str] = None,
+        cut_after: Optional[int] = None,
+        stall_after: Optional[int] = None,
+        slow: Optional[float] = None,
+        piece: int = 1024,
+        body: Optional[bytes] = None,
         times: Optional[int] = 1,
-    ) -> MediaTrouble:  # fmt: skip
+    ) -> MediaTrouble:
         """Trouble for the next *times* (None: all) downloads.
 
         *status*: that HTTP status. *redirect_to*: 302 to this URL. *cut_after*: the connection is reset

@@ -5,117 +5,24 @@ memory, with trouble on order.
 from __future__ import annotations
 
 import base64
-import hashlib
 import logging
 import os
 import re
 import secrets
 import selectors
 import socket
-import struct
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
-from urllib.parse import quote
 
-from Crypto.Cipher import AES
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.wrappers import Request, Response
 
-log = logging.getLogger("wxsdk.sim")
+from .aibot_content import BLOCK_BYTES, DISPOSITIONS, PAD_BYTES, Content, encrypted
+
+log = logging.getLogger("wxsdk.sim.aibot")
 
 URL_SECONDS = 5 * 60.0  # protocol-aibot, 3
-PAD_BYTES = 32  # PKCS#7 to 32; protocol-aibot, 6
-BLOCK_BYTES = 256 * 1024  # a multiple of PAD_BYTES
-
-
-class Content:
-    """Bytes to be served: given, of a file, or generated."""
-
-    size: int
-
-    def blocks(self) -> Iterator[bytes]:
-        """The bytes in pieces of BLOCK_BYTES, the last one shorter."""
-        raise AssertionError("a Content knows its blocks")
-
-    def digest(self) -> str:
-        """SHA-256, as hex; for comparing what was saved without keeping it."""
-        sha = hashlib.sha256()
-        for block in self.blocks():
-            sha.update(block)
-        return sha.hexdigest()
-
-
-class BytesContent(Content):
-    """Bytes in memory."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data, self.size = data, len(data)
-
-    def blocks(self) -> Iterator[bytes]:
-        for start in range(0, self.size, BLOCK_BYTES):
-            yield self.data[start : start + BLOCK_BYTES]
-
-
-class FileContent(Content):
-    """A file, read while it is served."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.size = path, path.stat().st_size
-
-    def blocks(self) -> Iterator[bytes]:
-        with self.path.open("rb") as file:
-            yield from iter(lambda: file.read(BLOCK_BYTES), b"")
-
-
-class Generated(Content):
-    """*size* bytes that look random, made while they are served: 200 MiB cost no memory. The same *seed*
-    gives the same bytes.
-    """
-
-    def __init__(self, size: int, seed: int = 0) -> None:
-        self.size, self._seed = size, seed
-
-    def blocks(self) -> Iterator[bytes]:
-        base = hashlib.shake_256(str(self._seed).encode()).digest(BLOCK_BYTES)
-        for number, start in enumerate(range(0, self.size, BLOCK_BYTES)):
-            yield (struct.pack("!Q", number) + base[8:])[: min(BLOCK_BYTES, self.size - start)]
-
-
-def encrypted(content: Content, key: bytes) -> Iterator[bytes]:
-    """AES-256-CBC with IV = key[:16] and PKCS#7 to 32, block by block."""
-    cipher = AES.new(key, AES.MODE_CBC, iv=key[:16])
-    rest = b""
-    for block in content.blocks():
-        rest += block
-        whole = len(rest) - len(rest) % PAD_BYTES
-        if whole:
-            yield cipher.encrypt(rest[:whole])
-            rest = rest[whole:]
-    count = PAD_BYTES - len(rest) % PAD_BYTES
-    yield cipher.encrypt(rest + bytes([count]) * count)
-
-
-DISPOSITIONS: Dict[str, Callable[[str], Optional[str]]] = {
-    "both": lambda name: f"attachment; filename=\"{_ascii(name)}\"; filename*=UTF-8''{quote(name, safe='')}",
-    "star": lambda name: f"attachment; filename*=UTF-8''{quote(name, safe='')}",
-    "quoted": lambda name: f'attachment; filename="{name}"',
-    "bare": lambda name: f"attachment; filename={name}",
-    "percent": lambda name: f"attachment; filename={quote(name, safe='')}",
-    "none": lambda name: None,
-}
-"""How a Content-Disposition can be written."""
-
-HOSTILE_NAMES = (
-    "../../etc/passwd", "..\\..\\windows\\win.ini", "/etc/passwd", "C:\\boot.ini", "..", ".", "", "   ", "a\x00b.txt", "a\tb.txt",
-    "CON", "nul.txt", "x" * 300 + ".txt", "100%.txt", "%2e%2e%2fpasswd", "~/.ssh/id_rsa", "a/b/c.txt", "名\u202e字.txt",
-)  # fmt: skip
-"""Names that must not choose a path."""
-
-
-def _ascii(name: str) -> str:
-    return "".join(char if " " <= char < "\x7f" and char not in '"\\' else "_" for char in name)
 
 
 @dataclass(eq=False)
@@ -297,7 +204,7 @@ class MediaServer:
             one.join(timeout)
         return not thread.is_alive() and not any(one.is_alive() for one in threads)
 
-    # -- one download ----------------------------------------------------------------------------------------------------
+    # -- one download ----------------------------------------
 
     def _application(self, environ: Dict[str, Any], start_response: Any) -> Iterable[bytes]:
         return self._answer(Request(environ))(environ, start_response)
@@ -314,7 +221,7 @@ class MediaServer:
             return Response(
                 f"<html><body><h1>{trouble.status}</h1></body></html>", trouble.status, mimetype="text/html"
             )
-        if media is None or request.full_path.rstrip("?") not in media.url:
+        if media is None or not media.url.endswith(request.full_path):
             return Response("no such media", 404)
         if self._clock() - media.born > URL_SECONDS:
             return Response("the URL has expired", 403)

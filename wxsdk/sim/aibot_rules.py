@@ -59,7 +59,7 @@ class Rules:
             raise Refused(codes.BAD_PARAMETER, f"unknown cmd {cmd[:60]!r}", violation="unknown command")
         return None
 
-    # -- windows -------------------------------------------------------------------------------------------------------
+    # -- windows ----------------------------------------
 
     def _request(self, req_id: str) -> Request:
         request = self.world.requests.get(req_id)
@@ -71,7 +71,7 @@ class Rules:
         if request.over or self.now - request.at > seconds:
             raise Refused(codes.WINDOW_OVER, "request window is over")
 
-    # -- the four ways to speak ----------------------------------------------------------------------------------------
+    # -- the four ways to speak ----------------------------------------
 
     def _respond(self, request: Request, body: Body, racing: bool) -> None:
         if request.kind != "message":
@@ -161,7 +161,7 @@ class Rules:
         if "version" not in body:
             raise Refused(codes.BAD_PARAMETER, "version is missing", violation="enter event")
 
-    # -- messages ------------------------------------------------------------------------------------------------------
+    # -- messages ----------------------------------------
 
     def _message(
         self, chat: str, body: Body, kind: str, via: str, req_id: Optional[str], also: str = ""
@@ -190,11 +190,17 @@ class Rules:
             raise Refused(codes.BAD_MEDIA_ID, "media_id is missing", violation="media_id")
         media = self.world.uploads.use(part["media_id"], kind, self.bot_id, self.now)
         self._bubble(
-            chat, kind, via, req_id, body,
-            data=media.data, name=media.filename, media_id=media.media_id,
+            chat,
+            kind,
+            via,
+            req_id,
+            body,
+            data=media.data,
+            name=media.filename,
+            media_id=media.media_id,
             title=_cut(part.get("title"), VIDEO_TITLE_BYTES),
             description=_cut(part.get("description"), VIDEO_DESCRIPTION_BYTES),
-        )  # fmt: skip
+        )
 
     def _bubble(
         self, chat: str, kind: str, via: str, req_id: Optional[str], body: Body, **facts: Any
@@ -203,7 +209,7 @@ class Rules:
             self.bot_id, chat, kind, via, self.now, req_id=req_id, raw=[body], **facts
         )
 
-    # -- streams -------------------------------------------------------------------------------------------------------
+    # -- streams ----------------------------------------
 
     def _stream(self, request: Request, body: Body, racing: bool) -> None:
         part = self._part(body, "stream")
@@ -240,9 +246,17 @@ class Rules:
 
     def _open_stream(self, request: Request, stream_id: str, feedback: Optional[str]) -> Bubble:
         bubble = self.world.new_bubble(
-            self.bot_id, request.chat, "stream", "reply", self.now,
-            req_id=request.req_id, stream_id=stream_id, finished=False, updates=0, feedback_id=feedback,
-        )  # fmt: skip
+            self.bot_id,
+            request.chat,
+            "stream",
+            "reply",
+            self.now,
+            req_id=request.req_id,
+            stream_id=stream_id,
+            finished=False,
+            updates=0,
+            feedback_id=feedback,
+        )
         request.streams[stream_id] = bubble
         return bubble
 
@@ -289,7 +303,7 @@ class Rules:
             raise Refused(codes.BAD_PARAMETER, "image.md5 does not match", violation="msg_item md5")
         return data
 
-    # -- parts ---------------------------------------------------------------------------------------------------------
+    # -- parts ----------------------------------------
 
     def _msgtype(self, body: Body, allowed: str) -> str:
         kind = body.get("msgtype")

@@ -129,7 +129,7 @@ class World:
         self.violations: List[Violation] = []
         self._sent: Dict[Tuple[str, str], Deque[float]] = {}
 
-    # -- what goes to the bot ------------------------------------------------------------------------------------------
+    # -- what goes to the bot ----------------------------------------
 
     def open_request(
         self, bot_id: str, kind: str, chat: str, user: str, now: float, task_id: Optional[str] = None
@@ -146,7 +146,7 @@ class World:
     def chattype(self, chat: str) -> str:
         return "group" if chat in self.groups else "single"
 
-    # -- what comes from the bot ---------------------------------------------------------------------------------------
+    # -- what comes from the bot ----------------------------------------
 
     def new_bubble(self, bot_id: str, chat: str, kind: str, via: str, now: float, **facts: Any) -> Bubble:
         """Put a bubble into *chat*, counting it against the rates. Raises Refused with 45009."""

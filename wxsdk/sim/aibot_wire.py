@@ -47,7 +47,11 @@ def frame(payload: bytes, opcode: int = TEXT, *, fin: bool = True, mask: bool = 
 
 def dumps(value: Any) -> bytes:
     """*value* as compact JSON in UTF-8, Chinese characters unescaped, as the platform writes it."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError:  # half a surrogate pair, which JSON can carry as an escape only
+        return json.dumps(value, separators=(",", ":")).encode("ascii")
 
 
 def dumps_raw_controls(value: Any) -> bytes:
