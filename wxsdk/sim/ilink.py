@@ -297,7 +297,7 @@ class ILinkSim:
             self._step(self._code(), "bind")
 
     def redirect(self, host: str) -> None:
-        """The login goes on at *host* (with port); it does when a status poll comes in with that Host header."""
+        """The login goes on at *host* (with port), once a status poll comes in with that Host header."""
         with self._world.hub.lock:
             code = self._code()
             code.redirect_host = host

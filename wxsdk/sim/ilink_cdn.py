@@ -125,7 +125,7 @@ class Stored:
         return b"".join(self.blob.plain_blocks(self.key))
 
     def media(self, *, key: Optional[str] = "hex", address: str = "both") -> Dict[str, object]:
-        """The ``CDNMedia`` of this file: *key* "hex", "raw" or None; *address* "both", "full_url" or "param"."""
+        """Its ``CDNMedia``: *key* "hex", "raw" or None; *address* "both", "full_url" or "param"."""
         media: Dict[str, object] = {"encrypt_type": 1}
         if address not in ("both", "full_url", "param"):
             raise ValueError(f'address must be "both", "full_url" or "param", not {address!r}')

@@ -61,7 +61,7 @@ class ILinkApp:
         }
 
     def mount(self, prefix: str, app: WsgiApp) -> None:
-        """Serve a WSGI application of somebody else under *prefix*, such as a page to look at the simulator."""
+        """Serve a WSGI application under *prefix*, such as a page to look at the simulator."""
         self._mounts.append((prefix.rstrip("/"), app))
 
     def lane(self, seen: Seen) -> Optional[str]:

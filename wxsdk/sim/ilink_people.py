@@ -205,8 +205,8 @@ class SimUser:
         """
         self._world.post(dict(message))
 
-    def repeats(self, message_id: str, **changes: Any) -> None:
-        """Deliver an earlier message of this user again, with *changes* such as ``context_token="another"``."""
+    def repeats(self, message_id: str, /, **changes: Any) -> None:
+        """Deliver an earlier message again, with *changes* such as ``context_token="another"``."""
         again = {**self._said[message_id], **changes}
         if again.get("context_token"):
             with self._world.hub.lock:

@@ -1,4 +1,4 @@
-"""What a simulator has seen: every request, and a way to wait for something to become true without polling."""
+"""What a simulator has seen: every request; and waiting for something to be true, without polling."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ class Hub:
                     waker.send(b"!")
 
     def wait_for(self, predicate: Callable[[], T], timeout: float) -> T:
-        """Wait until *predicate* is true, called under the lock at every change; its last value comes back."""
+        """Wait until *predicate* is true, called under the lock at every change; its value comes back."""
         with self.lock:
             return self._changed.wait_for(predicate, timeout)
 

@@ -40,7 +40,7 @@ class App(Protocol):
         """What the request is in flight for, such as one recipient."""
 
     def answer(self, seen: Seen, environ: Callable[[], Dict[str, Any]]) -> Response:
-        """The answer; *environ* makes the WSGI environment, should it be needed. May raise Gone or Stopped."""
+        """The answer; *environ* makes the WSGI environment, if it is needed. May raise Gone or Stopped."""
 
 
 class Dropped(Exception):

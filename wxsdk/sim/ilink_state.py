@@ -104,10 +104,10 @@ class Tokens:
         """Make *token* stale, or every one; with *may_send* it goes on being good for everything but
         getupdates.
         """
-        gone = list(self._valid) if token is None else [token]
+        gone = self._valid + self._send_only if token is None else [token]
         self._valid = [one for one in self._valid if one not in gone]
-        if may_send:
-            self._send_only += gone
+        kept = [one for one in self._send_only if one not in gone]
+        self._send_only = kept + gone if may_send else kept
 
     def accepts(self, token: str, *, polling: bool) -> bool:
         """Whether a call with this token is served."""
