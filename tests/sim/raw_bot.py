@@ -83,3 +83,13 @@ def running(sim: AiBotSim) -> Iterator[RawBot]:
     bot = RawBot(sim)
     yield bot
     bot.close()
+
+
+def button_card(task_id: str = "t1") -> Frame:
+    """A card that breaks no rule."""
+    return {
+        "card_type": "button_interaction",
+        "main_title": {"title": "Lunch?"},
+        "button_list": [{"text": "Yes", "key": "yes"}, {"text": "No", "key": "no", "style": 2}],
+        "task_id": task_id,
+    }

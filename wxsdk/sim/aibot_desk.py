@@ -199,18 +199,14 @@ class FrameDesk(Desk):
 
     def _unexpected(self, connection: Connection, frame: SimFrame) -> None:
         """Note what stands in a frame and does not belong there; the platform overlooks it."""
-        data = frame.data
-        if data.keys() <= _FRAME_FIELDS and len(data["headers"]) == 1 and data.get("body") is not None:
-            if not isinstance(data["body"], dict):
-                self.note(connection, "invalid frame", "body is not an object", frame.cmd)
-            if frame.cmd != "ping":
-                return
-        for name in sorted(data.keys() - _FRAME_FIELDS):
+        body, extra = frame.data.get("body"), list(frame.data.keys() - _FRAME_FIELDS)
+        extra += [f"headers.{name}" for name in frame.data["headers"].keys() - {"req_id"}]
+        if body is not None and frame.cmd == "ping":
+            extra.append("body")
+        elif body is not None and not isinstance(body, dict):
+            self.note(connection, "invalid frame", "body is not an object", frame.cmd)
+        for name in sorted(extra):
             self.note(connection, "unknown field", name, frame.cmd)
-        for name in sorted(data["headers"].keys() - {"req_id"}):
-            self.note(connection, "unknown field", f"headers.{name}", frame.cmd)
-        if frame.cmd == "ping" and data.get("body") is not None:
-            self.note(connection, "unknown field", "body", frame.cmd)
 
     def _judge(self, connection: Connection, frame: SimFrame, replied: Set[str]) -> Optional[Dict[str, Any]]:
         if connection in self._lost:
