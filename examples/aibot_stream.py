@@ -1,0 +1,33 @@
+"""A WeCom AI bot that streams its answers, as a language model writes them."""
+
+import os
+from typing import Callable, Iterator
+
+from wxsdk import WSClient, WSClientOptions, WsFrame
+
+Model = Callable[[str], Iterator[str]]
+
+
+def make_client(options: WSClientOptions, model: Model) -> WSClient:
+    client = WSClient(options)
+
+    @client.on_message_text
+    def answer(frame: WsFrame) -> None:
+        with client.open_stream(frame) as stream:
+            stream.thinking()
+            for token in model(frame.body.text.content):
+                stream.write(token)
+        if stream.outcome.state != "delivered":
+            print("not delivered:", stream.outcome.error)
+
+    return client
+
+
+def parrot(question: str) -> Iterator[str]:
+    """Stands where your model's client would be."""
+    for word in f"You asked: {question}. Let me think about it.".split(" "):
+        yield word + " "
+
+
+if __name__ == "__main__":
+    make_client(WSClientOptions(os.environ["WXSDK_BOT_ID"], os.environ["WXSDK_SECRET"]), parrot).run()

@@ -1,0 +1,41 @@
+"""Takes a vote with a card, and counts."""
+
+import os
+from collections import Counter
+from typing import Counter as CounterType
+
+from wxsdk import Option, TemplateCard, WSClient, WSClientOptions, WsFrame
+
+DISHES = {"dumplings": "Dumplings", "noodles": "Noodles", "rice": "Fried rice"}
+
+
+def make_client(options: WSClientOptions, votes: CounterType[str]) -> WSClient:
+    client = WSClient(options)
+
+    @client.on_message_text
+    def ask(frame: WsFrame) -> None:
+        card = TemplateCard.vote_interaction(
+            title="What shall we eat?",
+            question_key="dish",
+            options=[Option(id=key, text=name) for key, name in DISHES.items()],
+            submit_text="Vote",
+            submit_key="vote",
+        )
+        client.reply_template_card(frame, card)
+
+    @client.on_event_template_card_event
+    def count(frame: WsFrame) -> None:
+        click = frame.body.event.template_card_event
+        for item in click.selected_items.selected_item:
+            votes.update(item.option_ids.option_id)
+        dish, number = votes.most_common(1)[0]
+        card = TemplateCard.text_notice(
+            title=f"{DISHES[dish]} leads with {number}", url="https://work.weixin.qq.com", task_id=click.task_id
+        )
+        client.update_template_card(frame, card)
+
+    return client
+
+
+if __name__ == "__main__":
+    make_client(WSClientOptions(os.environ["WXSDK_BOT_ID"], os.environ["WXSDK_SECRET"]), Counter()).run()
