@@ -1,7 +1,6 @@
 """Two bots in one process: what one WeCom bot hears, the other one says in a group."""
 
 import os
-
 from typing import Tuple
 
 from wxsdk import WSClient, WSClientOptions, WsFrame
