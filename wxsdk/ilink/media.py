@@ -1,0 +1,165 @@
+"""Media as values: which file a message carries, what kind a file is sent as, and where the CDN keeps it.
+
+Facts from protocol-ilink, 3 and 5.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Callable, Dict, Iterable, List, Optional, Tuple
+from urllib.parse import quote
+
+from ..redact import Secret
+from .wire import CDNMedia, MessageItem, MessageItemType, UploadUrlReply
+
+MAX_NAME_BYTES = 200  # UTF-8; common file systems take 255, the rest is for a suffix against doubles
+_EXTENSIONS = {  # what WeChat shows as picture or video; anything else goes as a file
+    "image": (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp"),
+    "video": (".mp4", ".mov", ".webm", ".mkv", ".avi"),
+}
+_DEFAULT_NAMES = {"image": "image.jpg", "video": "video.mp4", "file": "file.bin", "voice": "voice.silk"}
+_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
+_UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"|?*\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]')
+
+
+@dataclass(frozen=True)
+class MediaInfo:
+    """A file that came with a message, to be fetched with ``download_media``.
+
+    kind: "image", "video", "file" or "voice". file_name: as the sender's phone gave it (not safe as a path), or None.
+    size: bytes as announced, None when not; of images and videos it may be the encrypted size, up to 16 more.
+    aeskey: the hex key of an image, where it came beside *media*.
+    """
+
+    kind: str
+    file_name: Optional[str]
+    size: Optional[int]
+    media: CDNMedia
+    aeskey: Optional[Secret] = None
+
+
+def item_kind(item: MessageItem) -> Optional[int]:
+    """The type of *item*; where it says none (0 is seen in quotes), the one that its contents say."""
+    if item.type:
+        return item.type
+    filled = [kind for kind, field in _FIELDS.items() if getattr(item, field) is not None]
+    return filled[0] if filled else item.type
+
+
+_FIELDS: Dict[int, str] = {
+    MessageItemType.TEXT: "text_item",
+    MessageItemType.IMAGE: "image_item",
+    MessageItemType.VIDEO: "video_item",
+    MessageItemType.FILE: "file_item",
+    MessageItemType.VOICE: "voice_item",
+}
+
+
+def is_media(item: MessageItem) -> bool:
+    return item_kind(item) in _READERS
+
+
+def choose_media(items: Iterable[MessageItem]) -> Optional[MediaInfo]:
+    """The first downloadable of IMAGE > VIDEO > FILE > VOICE, a voice with a transcript not counting; else None."""
+    listed: List[Tuple[Optional[int], MessageItem]] = [(item_kind(item), item) for item in items]
+    for wanted, read in _READERS.items():
+        for kind, item in listed:
+            found = read(item) if kind == wanted else None
+            if found is not None and _downloadable(found):
+                return found
+    return None
+
+
+def _image(item: MessageItem) -> Optional[MediaInfo]:
+    image = item.image_item
+    if image is None or image.media is None:
+        return None
+    return MediaInfo("image", None, _size(image.hd_size) or _size(image.mid_size), image.media, image.aeskey or None)
+
+
+def _video(item: MessageItem) -> Optional[MediaInfo]:
+    video = item.video_item
+    if video is None or video.media is None:
+        return None
+    return MediaInfo("video", None, _size(video.video_size), video.media)
+
+
+def _file(item: MessageItem) -> Optional[MediaInfo]:
+    file = item.file_item
+    if file is None or file.media is None:
+        return None
+    announced = file.len or ""
+    size = int(announced) if announced.isascii() and announced.isdecimal() and len(announced) <= 18 else None
+    return MediaInfo("file", file.file_name or None, _size(size), file.media)
+
+
+def _voice(item: MessageItem) -> Optional[MediaInfo]:
+    voice = item.voice_item
+    if voice is None or voice.media is None or voice.text:
+        return None
+    return MediaInfo("voice", None, None, voice.media)
+
+
+_READERS: Dict[int, Callable[[MessageItem], Optional[MediaInfo]]] = {  # in the order of preference
+    MessageItemType.IMAGE: _image,
+    MessageItemType.VIDEO: _video,
+    MessageItemType.FILE: _file,
+    MessageItemType.VOICE: _voice,
+}
+
+
+def _downloadable(info: MediaInfo) -> bool:
+    somewhere = info.media.full_url or info.media.encrypt_query_param
+    # An image without a key lies there in plain; anything else without one cannot be read.
+    return bool(somewhere and (info.kind == "image" or info.media.aes_key))
+
+
+def _size(value: Optional[int]) -> Optional[int]:
+    return value if value is not None and 0 <= value < 1 << 63 else None
+
+
+def kind_for(file_name: str) -> str:
+    """How a file of this name is sent: "image", "video" or "file" (voices too: a voice bubble is never shown)."""
+    lowered = file_name.lower()
+    return next((kind for kind, endings in _EXTENSIONS.items() if lowered.endswith(endings)), "file")
+
+
+def safe_file_name(name: Optional[str], kind: str = "file") -> str:
+    """A name for the file of *kind* that names no folder, no device and nothing hidden, whatever the network said."""
+    cleaned = _UNSAFE.sub("", (name or "").replace("\\", "/").rsplit("/", 1)[-1]).strip(" .")
+    if not cleaned:
+        return _DEFAULT_NAMES.get(kind, _DEFAULT_NAMES["file"])
+    if _RESERVED.fullmatch(cleaned):
+        cleaned = f"_{cleaned}"
+    return _shortened(cleaned)
+
+
+def _shortened(name: str) -> str:
+    if len(name.encode("utf-8")) <= MAX_NAME_BYTES:
+        return name
+    stem, dot, ending = name.rpartition(".")
+    ending = f"{dot}{ending}" if dot and len(ending) <= 16 else ""
+    stem = stem if ending else name
+    room = MAX_NAME_BYTES - len(ending.encode("utf-8"))
+    return stem.encode("utf-8")[:room].decode("utf-8", "ignore") + ending
+
+
+def download_url(media: CDNMedia, cdn_base_url: str) -> Optional[Secret]:
+    """Where to fetch *media*: the address the platform gave, else one built from the parameter, None without either."""
+    if media.full_url:
+        return media.full_url
+    if not media.encrypt_query_param:
+        return None
+    parameter = quote(media.encrypt_query_param, safe="")
+    return Secret(f"{cdn_base_url.rstrip('/')}/download?encrypted_query_param={parameter}")
+
+
+def upload_url(reply: UploadUrlReply, filekey: str, cdn_base_url: str) -> Optional[Secret]:
+    """Where to post the ciphertext: the address the platform gave, else one built, None when it gave neither."""
+    if reply.upload_full_url:
+        return reply.upload_full_url
+    if not reply.upload_param:
+        return None
+    parameter, key = quote(reply.upload_param, safe=""), quote(filekey, safe="")
+    return Secret(f"{cdn_base_url.rstrip('/')}/upload?encrypted_query_param={parameter}&filekey={key}")
