@@ -33,6 +33,7 @@ class Speaker:
         self.sim = sim
         self.token = token or sim.token
         self.session = requests.Session()
+        self.session.trust_env = False  # neither a proxy nor a CA bundle of the machine
         self.cursor = ""
 
     def __enter__(self) -> Speaker:

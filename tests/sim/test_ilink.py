@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+import ssl
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Iterator
 
 import pytest
@@ -163,3 +166,37 @@ def test_the_simulator_imports_nothing_of_the_clients() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
     )
     assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make a certificate")
+def test_it_can_be_served_over_tls(tmp_path: Path) -> None:
+    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+    make = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "1",
+        "-subj",
+        "/CN=localhost",
+    ]
+    make += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(cert)]
+    subprocess.run(make, check=True, capture_output=True, timeout=30)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+    with ILinkSim(hold=30, tls=context) as sim, Speaker(sim) as bot:
+        bot.session.verify = str(cert)
+        assert sim.base_url.startswith("https://")
+        answers = []
+        poll = threading.Thread(target=lambda: answers.append(bot.poll()))
+        poll.start()
+        sim.wait_for(lambda: sim.polls_in_flight == 1)
+        sim.user("alice").says("hello")
+        poll.join(5)
+        assert len(answers[0]["msgs"]) == 1
+        stored = sim.cdn.put(b"x" * 5_000_000)
+        assert len(requests.get(stored.url, verify=str(cert), timeout=10).content) == stored.blob.size
+        assert sim.stop() is True

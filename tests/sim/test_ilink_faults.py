@@ -140,9 +140,26 @@ def test_latency_is_the_same_row_for_the_same_seed() -> None:
     for _ in range(2):
         faults = Faults()
         faults.latency("x", 0, 1, seed=7)
-        rows.append([faults.plan("x").wait() for _ in range(3)])  # type: ignore[operator,misc]
+        rows.append([faults.plan("x").wait.seconds() for _ in range(3)])  # type: ignore[union-attr,misc]
     assert rows[0] == rows[1]
     assert len(set(rows[0])) == 3
+
+
+def test_a_request_can_be_held_after_it_was_carried_out(sim: ILinkSim, bot: Speaker) -> None:
+    hold = sim.faults.hold("sendmessage", late=True)
+    sending = threading.Thread(target=bot.send, args=("alice", "one"))
+    sending.start()
+    hold.wait_entered()
+    assert sim.user("alice").expects().text == "one"
+    assert sending.is_alive()
+    hold.release()
+    sending.join(5)
+
+
+def test_an_upload_can_be_read_sip_by_sip(sim: ILinkSim, bot: Speaker) -> None:
+    sim.faults.sip("upload", interval=0, chunk=1000)
+    data = b"x" * 100_000
+    assert bot.upload(bot.announce(data, KEY)["upload_full_url"], data, KEY).status_code == 200
 
 
 # how its bytes travel
@@ -279,6 +296,40 @@ def test_an_outage_refuses_connections_until_it_is_over(sim: ILinkSim, bot: Spea
     sim.faults.restore()
     sim.settings.hold = 0
     assert sim.base_url == url
+    assert bot.poll()["ret"] == 0
+
+
+def test_an_outage_ends_what_another_fault_stalls(sim: ILinkSim) -> None:
+    hold = sim.faults.hold("getconfig")
+    ended: List[str] = []
+
+    def ask() -> None:
+        with Speaker(sim) as other:
+            try:
+                other.call("getconfig", ilink_user_id="alice")
+            except requests.ConnectionError as error:
+                ended.append(type(error).__name__)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    hold.wait_entered()
+    sim.faults.refuse_connections()
+    asking.join(5)
+    assert ended == ["ConnectionError"]
+    sim.faults.restore()
+
+
+def test_garbage_on_the_port_leaves_the_server_alive(sim: ILinkSim, bot: Speaker) -> None:
+    host, _, port = sim.host.partition(":")
+    for garbage in (
+        b"\x16\x03\x01\x00\xa5",
+        b"GET\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
+    ):
+        with socket.create_connection((host, int(port)), timeout=5) as sock:
+            sock.sendall(garbage)
+            sock.shutdown(socket.SHUT_WR)
+            sock.recv(1000)
     assert bot.poll()["ret"] == 0
 
 

@@ -6,7 +6,7 @@ they were scripted:
 
 * **wait**: `hold`, `slow`, `latency`: when the answer comes;
 * **answer**: `next`, `ret`, `errcode`, `alter`, `drop_header`: what it says;
-* **wire**: `cut`, `raw`, `drip`: how its bytes travel.
+* **wire**: `cut`, `raw`, `drip`, `sip`: how its bytes travel.
 """
 
 from __future__ import annotations
@@ -14,131 +14,24 @@ from __future__ import annotations
 import json as json_module
 import random
 import threading
-from dataclasses import dataclass, field
-from typing import Any, Callable, Collection, Dict, List, Mapping, Optional, Union
+from typing import Any, Callable, Collection, Dict, List, Mapping, Optional
 
-DEFAULT_WAIT = 5.0  # seconds a test waits for something to happen before it fails
-ANY = "*"
-CUT_STAGES = ("before_reading", "after_reading", "after_handling", "mid_request", "mid_headers", "mid_body")
-ERROR_PAGE = b"<html><head><title>simulated fault</title></head><body>simulated fault</body></html>"
+from .fault_kinds import (
+    ANY,
+    CUT_STAGES,
+    DEFAULT_WAIT,
+    ERROR_PAGE,
+    Answer,
+    Fault,
+    Hold,
+    Plan,
+    Sort,
+    Stopped,
+    Wait,
+    Wire,
+)
 
-
-class Stopped(Exception):
-    """The simulator is stopping; whoever was stalled by a fault gives up its connection."""
-
-
-@dataclass
-class Answer:
-    """What an answer fault says: a whole answer, or changes to the true one."""
-
-    status: Optional[int] = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: Optional[bytes] = None
-    changes: Optional[Mapping[str, Any]] = None
-    dropped_header: Optional[str] = None
-    handled: bool = False
-
-    @property
-    def replaces(self) -> bool:
-        """Whether the true answer is thrown away."""
-        return self.status is not None
-
-
-@dataclass
-class Wire:
-    """How the bytes of an answer travel: cut short, replaced by raw bytes, or dripping."""
-
-    stage: Optional[str] = None
-    after: Optional[int] = None
-    reset: bool = True
-    raw: Optional[bytes] = None
-    interval: float = 0.0
-    chunk: int = 0
-
-
-class Hold:
-    """Requests that the test keeps waiting. Made by `Faults.hold`; any thread may use it."""
-
-    def __init__(self, where: str) -> None:
-        self.where = where
-        self._changed = threading.Condition()
-        self._released = False
-        self._entered = 0
-        self._inside = 0
-
-    def __repr__(self) -> str:
-        return f"<Hold {self.where} entered={self._entered} inside={self._inside} released={self._released}>"
-
-    @property
-    def entered(self) -> int:
-        """How many requests have come in so far."""
-        return self._entered
-
-    @property
-    def inside(self) -> int:
-        """How many requests are being held at this moment."""
-        return self._inside
-
-    def wait_entered(self, count: int = 1, timeout: float = DEFAULT_WAIT) -> None:
-        """Return once *count* requests have come in; AssertionError after *timeout* seconds."""
-        with self._changed:
-            if not self._changed.wait_for(lambda: self._entered >= count, timeout):
-                raise AssertionError(
-                    f"{self._entered} of {count} requests to {self.where} arrived within {timeout:g} s"
-                )
-
-    def release(self) -> None:
-        """Let the held requests go on, and those that are still to come."""
-        with self._changed:
-            self._released = True
-            self._changed.notify_all()
-
-    def pass_through(self) -> None:
-        """Stay inside until released. Called by the simulator's connection threads."""
-        with self._changed:
-            self._entered += 1
-            self._inside += 1
-            self._changed.notify_all()
-            self._changed.wait_for(lambda: self._released)
-            self._inside -= 1
-            self._changed.notify_all()
-
-    def __enter__(self) -> Hold:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
-
-
-Sort = Union[Answer, Wire, Hold, Callable[[], float]]
-
-
-@dataclass
-class Fault:
-    """One scripted fault: where it strikes, how often still, and what it does."""
-
-    where: str
-    sort: str
-    what: Sort
-    left: Optional[int]
-    when: Optional[Callable[[Any], bool]]
-
-    def __repr__(self) -> str:
-        left = "for ever" if self.left is None else f"x{self.left}"
-        return f"<Fault {self.sort} at {self.where} {left}>"
-
-    def fits(self, where: str, request: Any) -> bool:
-        """Whether a request to *where* meets this fault."""
-        return self.where in (ANY, where) and (self.when is None or self.when(request))
-
-
-@dataclass
-class Plan:
-    """The faults that one request meets; parts without a fault are None."""
-
-    wait: Optional[Union[Hold, Callable[[], float]]] = None
-    answer: Optional[Answer] = None
-    wire: Optional[Wire] = None
+__all__ = ["ANY", "DEFAULT_WAIT", "DROP", "Answer", "Fault", "Faults", "Hold", "Plan", "Stopped", "Wire"]
 
 
 class Faults:
@@ -230,33 +123,28 @@ class Faults:
 
     # when the answer comes
 
-    def hold(self, where: str, **which: Any) -> Hold:
-        """Keep matching requests waiting, after they were read and before they are carried out, until the
-        Hold is released.
+    def hold(self, where: str, *, late: bool = False, **which: Any) -> Hold:
+        """Keep matching requests waiting until the Hold is released: after they were read and before they are
+        carried out, or with *late* after they were carried out and before they are answered.
 
         Holds every request unless ``times`` is given.
         """
         hold = Hold(where)
-        self._add(where, "wait", hold, which if "times" in which else {"forever": True, **which})
+        self._add(where, "wait", Wait(hold=hold, late=late), _lasting(which))
         with self._lock:
             self._holds.append(hold)
         return hold
 
-    def slow(self, where: str, seconds: float, **which: Any) -> None:
-        """Wait *seconds* before the request is carried out."""
-        self._add(where, "wait", lambda: seconds, which)
+    def slow(self, where: str, seconds: float, *, late: bool = False, **which: Any) -> None:
+        """Wait *seconds* before the request is carried out, or with *late* after it, before the answer."""
+        self._add(where, "wait", Wait(seconds=lambda: seconds, late=late), which)
 
     def latency(self, where: str, low: float, high: float, *, seed: int = 0, **which: Any) -> None:
         """Wait a random time between *low* and *high* seconds, the same row of times for the same *seed*; for
         ever unless ``times``.
         """
         dice = random.Random(seed)
-        self._add(
-            where,
-            "wait",
-            lambda: dice.uniform(low, high),
-            which if "times" in which else {"forever": True, **which},
-        )
+        self._add(where, "wait", Wait(seconds=lambda: dice.uniform(low, high)), _lasting(which))
 
     # how its bytes travel
 
@@ -285,6 +173,12 @@ class Faults:
         """Write *data* onto the connection in place of an HTTP answer, then close it."""
         wire = Wire(stage="after_handling" if handled else "after_reading", reset=False, raw=data)
         self._add(where, "wire", wire, which)
+
+    def sip(self, where: str, *, interval: float, chunk: int, **which: Any) -> None:
+        """Read the body of an upload at most *chunk* bytes at a time, *interval* seconds apart."""
+        if chunk < 1:
+            raise ValueError(f"chunk must be at least 1 byte, not {chunk}")
+        self._add(where, "wire", Wire(interval=interval, sip=chunk), which)
 
     def drip(self, where: str, *, interval: float, chunk: int = 1, **which: Any) -> None:
         """Carry the request out and send the answer *chunk* bytes at a time, *interval* seconds apart."""
@@ -342,12 +236,14 @@ class Faults:
             self._duplicates -= due
             return due
 
-    def stall(self, what: Optional[Union[Hold, Callable[[], float]]]) -> None:
-        """Go through a wait. Raises Stopped when the simulator stopped meanwhile."""
-        if isinstance(what, Hold):
-            what.pass_through()
-        elif what is not None:
-            self.pause(what())
+    def stall(self, wait: Optional[Wait], *, late: bool) -> None:
+        """Go through a wait, if there is one for this moment. Raises Stopped when the simulator stopped."""
+        if wait is None or wait.late is not late:
+            return
+        if wait.hold is not None:
+            wait.hold.pass_through()
+        if wait.seconds is not None:
+            self.pause(wait.seconds())
         if self._stopping.is_set():
             raise Stopped
 
@@ -385,6 +281,10 @@ class Faults:
             raise ValueError(f"times must be at least 1, not {left}")
         with self._lock:
             self._script.append(Fault(where, sort, what, left, which.get("when")))
+
+
+def _lasting(which: Mapping[str, Any]) -> Mapping[str, Any]:
+    return which if "times" in which else {"forever": True, **which}
 
 
 class _Drop:

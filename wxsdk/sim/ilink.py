@@ -50,7 +50,8 @@ class ILinkSim:
     with each message. *message_ids*: "number" or "string" on the wire. *confirms*: whether an accepted send
     is told its message_id. *upload_urls*: "both", "param" or "full_url". *verify_uploads*: decrypt each
     upload and compare size and MD5. *strict*: refuse what breaks the protocol; False: only note it. *clock*:
-    the wall clock of windows, quotas and typing. *tls*: an SSL context to serve https with.
+    the wall clock of windows, quotas and typing. *folder*: where files over 4 MiB lie, the system's
+    temporary folder unless given. *tls*: an SSL context to serve https with.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class ILinkSim:
         confirms: bool = True,
         upload_urls: str = "both",
         verify_uploads: bool = True,
+        folder: Optional[str] = None,
         strict: bool = True,
         clock: Callable[[], float] = time.time,
         tls: Optional[ssl.SSLContext] = None,
@@ -90,7 +92,7 @@ class ILinkSim:
             rotate_tokens=rotate_tokens,
             limits=limits,
         )
-        self._world = World(self.settings, Mailbox(cursor, batch), Cdn(verify_uploads), clock)
+        self._world = World(self.settings, Mailbox(cursor, batch), Cdn(verify_uploads, folder), clock)
         self._app = ILinkApp(self._world)
         self._server = LoopbackServer(self._app, self.faults, self._world.recorder, "ilink", tls)
         self.faults.on_outage(self._server.go_dark, self._server.start)

@@ -142,8 +142,9 @@ class Stored:
 class Cdn:
     """The files of one simulator. Thread-safe: each file is written by one thread, the tables are guarded."""
 
-    def __init__(self, verify: bool = True) -> None:
+    def __init__(self, verify: bool = True, parent: Optional[str] = None) -> None:
         self.verify = verify
+        self._parent = parent
         self.base_url = ""
         self._lock = threading.Lock()
         self._folder: Optional[Path] = None
@@ -153,7 +154,7 @@ class Cdn:
     def open(self, base_url: str) -> None:
         """Make the folder for large files; *base_url* is where the files are served."""
         self.base_url = base_url
-        self._folder = Path(tempfile.mkdtemp(prefix="wxsdk-sim-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="wxsdk-sim-", dir=self._parent))
 
     def close(self) -> None:
         """Drop the large files."""

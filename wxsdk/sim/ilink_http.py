@@ -204,10 +204,10 @@ class ILinkApp:
             wrong.append(f"status {body['status']} is neither 1 nor 2")
         world = self._world
         with world.hub.lock:
-            talk = world.conversation(str(body.get("ilink_user_id")))
-            if not wrong and body["typing_ticket"] != talk.ticket:
+            talk = None if wrong else world.conversation(body["ilink_user_id"])
+            if talk is not None and body["typing_ticket"] != talk.ticket:
                 wrong.append("the typing_ticket is not this user's")
-            if wrong:
+            if talk is None or wrong:
                 self._refuses("sendtyping", wrong)
                 return failure(MALFORMED, "malformed request")
             talk.typing_since = world.clock() if body["status"] == 1 else None

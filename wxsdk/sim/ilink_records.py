@@ -24,9 +24,12 @@ class Body:
         self._file = file
         self.length = length
         self.remaining = length
+        self.pace: Optional[Callable[[], int]] = None  # waits, then says how many bytes may be read
 
     def readinto(self, target: memoryview) -> int:
         """Read into *target*; 0 at the end of the body or when the client went away."""
+        if self.pace is not None:
+            target = target[: self.pace()]
         count: int = self._file.readinto(target[: self.remaining]) if self.remaining else 0
         self.remaining -= count
         return count
@@ -81,16 +84,17 @@ class Seen:
         self.stream = stream
         self.sock = sock
         self._body: Optional[bytes] = None
+        self._reader = threading.get_ident()
 
     def __repr__(self) -> str:
         return f"<request {self.n}: {self.method} {self.path} -> {self.status or 'no answer'}>"
 
     @property
     def body(self) -> bytes:
-        """The raw body; empty for an upload, whose bytes are on the CDN."""
-        if self._body is None:
-            self._body = b"" if self.place == "upload" else self.stream.read()
-        return self._body
+        """The raw body; empty for an upload (see the CDN) and for what was cut before reading."""
+        if self._body is None and threading.get_ident() == self._reader and self.place != "upload":
+            self._body = self.stream.read()
+        return self._body or b""
 
     @property
     def json(self) -> Any:

@@ -28,6 +28,7 @@ HOST = "127.0.0.1"
 BACKLOG = 256
 READ_BUFFER = 64 * 1024  # bytes; bodies are read past it, straight into the caller's block
 JOIN_TIMEOUT = 2.0  # seconds that stop() gives all threads together; they are woken, so it takes milliseconds
+DARK_TIMEOUT = 0.2  # seconds that an outage waits for connections to end by reset
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER on, 0 s: close() sends RST
 
 log = logging.getLogger(__name__)
@@ -99,38 +100,37 @@ class LoopbackServer:
 
     def stop(self) -> bool:
         """Close the port, end every connection, join every thread. True: all of them ended."""
-        if not self._close_port():
-            return True
-        connections = self._living()
-        for sock in connections.values():
+        self._close_port()
+        for sock in self._living().values():
             _shutdown(sock, socket.SHUT_RDWR)
-        deadline = time.monotonic() + JOIN_TIMEOUT
-        for thread in connections:
-            if thread is not threading.current_thread():
-                thread.join(max(0.0, deadline - time.monotonic()))
-        return not any(
-            thread.is_alive() for thread in connections if thread is not threading.current_thread()
-        )
+        return self._join(JOIN_TIMEOUT)
 
     def go_dark(self) -> None:
-        """Close the port and reset every connection; the threads end by themselves. start() opens the same
-        port again.
-        """
-        if self._close_port():
-            for sock in self._living().values():
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-                _shutdown(sock, socket.SHUT_RD)  # wakes the reader, whose close() then sends the RST
+        """Close the port and reset every connection. start() opens the same port again."""
+        self._close_port()
+        for sock in self._living().values():
+            _reset_on_close(sock)
+            _shutdown(sock, socket.SHUT_RD)  # wakes the reader, whose close() then sends the RST
+        self._join(DARK_TIMEOUT)
+        for sock in self._living().values():  # stalled by another fault: at least its client is told
+            _shutdown(sock, socket.SHUT_RDWR)
 
-    def _close_port(self) -> bool:
+    def _join(self, timeout: float) -> bool:
+        deadline = time.monotonic() + timeout
+        others = [thread for thread in self._living() if thread is not threading.current_thread()]
+        for thread in others:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in others)
+
+    def _close_port(self) -> None:
         listener, self._listener = self._listener, None
         if listener is None:
-            return False
+            return
         assert self._bell is not None
         assert self._acceptor is not None
         self._bell.close()
         self._acceptor.join(JOIN_TIMEOUT)
         listener.close()
-        return True
 
     def _living(self) -> Dict[threading.Thread, socket.socket]:
         with self._lock:
@@ -182,6 +182,13 @@ def _shutdown(sock: socket.socket, how: int) -> None:
         log.debug("shutdown: %s", error)
 
 
+def _reset_on_close(sock: socket.socket) -> None:
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+    except OSError as error:  # it ended by itself meanwhile
+        log.debug("linger: %s", error)
+
+
 class Connection(WSGIRequestHandler):
     """One connection: request after request until either side has enough."""
 
@@ -218,13 +225,23 @@ class Connection(WSGIRequestHandler):
         status = None
         try:
             self._cut_early(seen, wire)
-            self.server.faults.stall(plan.wait)
+            self._set_pace(seen, wire)
+            self.server.faults.stall(plan.wait, late=False)
             response = self._respond(seen, plan.answer, wire)
+            self.server.faults.stall(plan.wait, late=True)
             status = response.status_code if wire.stage != "after_handling" else None
         finally:
             self.server.recorder.end(seen, lane, status)
         seen.stream.drain()
         self._send(response, wire)
+
+    def _set_pace(self, seen: Seen, wire: Wire) -> None:
+        def pace() -> int:
+            self.server.faults.pause(wire.interval)
+            return wire.sip
+
+        if wire.sip:
+            seen.stream.pace = pace
 
     def _cut_early(self, seen: Seen, wire: Wire) -> None:
         if wire.stage == "mid_request":
@@ -280,12 +297,16 @@ class Connection(WSGIRequestHandler):
     def _drop(self, reset: bool) -> None:
         self.close_connection = True
         if reset:
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            _reset_on_close(self.connection)
         else:
             _shutdown(self.connection, socket.SHUT_RDWR)
 
     def log_request(self, *_: Any) -> None:
         """Quiet: `ILinkSim.requests` is the log."""
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """What http.server complains about, for debugging only."""
+        log.debug(message, *args)
 
 
 class _Line:
