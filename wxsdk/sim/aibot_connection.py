@@ -76,7 +76,10 @@ class ConnectionRecord:
 
 
 class Desk:
-    """What a connection tells its owner. All calls come from the connection's thread, with no lock held."""
+    """What a connection tells its owner. All calls come with no lock held, all but the first from its thread."""
+
+    def accepted(self, connection: Connection) -> None:
+        """TCP is there; from the thread that accepts."""
 
     def handshake_trouble(self) -> Union[str, int, None]:
         """None: go on. ``silent``: never answer. A number: refuse with that HTTP status."""

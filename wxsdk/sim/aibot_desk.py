@@ -122,6 +122,9 @@ class FrameDesk(Desk):
                     self._handshakes.appendleft((kind, times - 1))
             return kind
 
+    def accepted(self, connection: Connection) -> None:
+        self.notify()
+
     def opened(self, connection: Connection) -> None:
         self.notify()
 

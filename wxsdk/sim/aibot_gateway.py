@@ -124,6 +124,7 @@ class Gateway:
             self._threads = [other for other in self._threads if other.is_alive()]
             self._threads.append(thread)
             thread.start()
+        self._desk.accepted(connection)
 
     def _run(self, connection: Connection) -> None:
         try:
