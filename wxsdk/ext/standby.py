@@ -1,0 +1,83 @@
+"""A client beside a web application with several worker processes: one of them runs it, the others stand by.
+
+Each process tries to start its client. One succeeds; the others are told AlreadyRunning and try again every second, so
+that one of them takes over when the owner ends, however it ends: the system frees the lock of a killed process.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from typing import Optional, Union
+
+from ..aibot.client import WSClient
+from ..errors import AlreadyRunning, WxError
+from ..ilink.client import WeixinClient
+from ..log import get_logger
+from ..runtime.worker import Worker, next_number
+
+log = get_logger(__name__)
+
+Client = Union[WeixinClient, WSClient]
+
+TRY_EVERY = 1.0  # seconds between two tries to become the owner; a takeover is promised within 5
+
+
+class Standby:
+    """Keeps trying to start *client* until it runs here, or ``stop`` is called.
+
+    *client* needs its option single_instance (the default). A stopped Standby can be started again, in a forked
+    process as well.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._worker: Optional[Worker] = None
+        self._pid: Optional[int] = None
+
+    @property
+    def is_owner(self) -> bool:
+        """True when the client runs in this process."""
+        return self.client.health().state.name != "STOPPED"
+
+    def start(self) -> None:
+        """Begin trying, on the thread ``wxsdk-standby-<n>``; returns at once. A second call changes nothing."""
+        with self._lock:
+            if self._worker is not None and self._pid == os.getpid():
+                return
+            self._pid = os.getpid()
+            self._stop = threading.Event()  # of this process: a fork may have copied one that is set, or held
+            self._worker = Worker(f"wxsdk-standby-{next_number()}", self._run)
+            self._worker.start()
+
+    def stop(self, timeout: float = 5.0) -> bool:
+        """Stop trying and, where this process is the owner, stop the client; True when all threads ended."""
+        with self._lock:
+            worker, self._worker = self._worker, None
+            self._stop.set()
+        ended = worker is None or worker.join(timeout)
+        if isinstance(self.client, WSClient):
+            return self.client.disconnect(timeout) and ended
+        return self.client.shutdown(timeout) and ended
+
+    def _run(self) -> None:
+        waiting_told = False
+        while not self._stop.is_set():
+            try:
+                if isinstance(self.client, WSClient):
+                    self.client.connect()
+                else:
+                    self.client.start()
+            except AlreadyRunning as exc:
+                if not waiting_told:
+                    log.info("another process (%s) runs the bot; standing by", exc.pid)
+                waiting_told = True
+                self._stop.wait(TRY_EVERY)
+            except WxError:
+                log.exception("the bot could not be started")
+                return
+            else:
+                log.info("this process (%s) runs the bot", os.getpid())
+                return
