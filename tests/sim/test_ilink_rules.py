@@ -74,6 +74,12 @@ def test_a_wrong_base_info_is_refused_and_noted(
     assert sim.violations == [f"getupdates: {sentence}"]
 
 
+def test_the_agent_string_of_the_vendors_client_is_good(sim: ILinkSim, bot: Speaker) -> None:
+    body = {"get_updates_buf": "", "base_info": {**BASE_INFO, "bot_agent": "OpenClaw"}}
+    assert bot.post("getupdates", body).json()["ret"] == 0
+    assert sim.violations == []
+
+
 def test_the_same_uin_twice_is_refused_and_noted(sim: ILinkSim, bot: Speaker) -> None:
     same = base64.b64encode(b"12345").decode()
     assert bot.post("getupdates", UPDATES, **{"X-WECHAT-UIN": same}).json()["ret"] == 0

@@ -18,7 +18,8 @@ CLIENT_ID = re.compile(r"[^\s:]+:\d{10,16}-[0-9a-f]{8}")
 HEX_16 = re.compile(r"[0-9a-f]{32}")
 VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 _PRODUCT = r"[A-Za-z0-9_.\-]{1,32}/[A-Za-z0-9_.+\-]{1,32}(?: \([\x20-\x27\x2a-\x7e]{1,64}\))?"
-BOT_AGENT = re.compile(f"{_PRODUCT}(?: {_PRODUCT})*")
+UNNAMED = "OpenClaw"  # what the vendor's client calls itself when nobody named it; it has no version
+BOT_AGENT = re.compile(f"{_PRODUCT}(?: {_PRODUCT})*|{UNNAMED}")
 
 TEXT, IMAGE, VOICE, FILE, VIDEO, TOOL_CALL_START, TOOL_CALL_RESULT = 1, 2, 3, 4, 5, 11, 12
 KINDS = {
