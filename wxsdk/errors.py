@@ -26,6 +26,7 @@ One root, branched by what the caller should do about it::
      ├── LoginError                     the QR login cannot go on
      ├── AlreadyRunning                 another client on this machine owns the bot: .pid
      ├── Overloaded                     a message was dropped past max_queued_messages
+     ├── StoreError (also OSError)      the store could not read or write: .errno, .path
      └── Unsupported                    the platform cannot do it at all
 
 Facts are in fields; the sentence is built from them and says what happened, whether the message may have gone out and
@@ -34,7 +35,7 @@ what to do.
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Any, Optional, Tuple, Type
 
 
 class WxError(Exception):
@@ -48,12 +49,22 @@ class WxError(Exception):
         self.what = what
         self.remedy = remedy
 
+    def __reduce__(self) -> Tuple[Any, ...]:
+        # The standard one would call the class with the sentence alone, which most of them do not accept.
+        return _restored, (type(self), self.args), self.__dict__
+
     def _facts(self) -> str:
         """A sentence built from the fields, between what happened and the remedy; empty by default."""
         return ""
 
     def __str__(self) -> str:
         return " ".join(part for part in (self.what, self._facts(), self.remedy) if part)
+
+
+def _restored(cls: Type[WxError], args: Tuple[Any, ...]) -> WxError:
+    made = cls.__new__(cls, *args)
+    made.args = args
+    return made
 
 
 class ConfigError(WxError, ValueError):
@@ -222,6 +233,19 @@ class AlreadyRunning(WxError):
 
 class Overloaded(WxError):
     """A message was dropped since more than max_queued_messages were waiting."""
+
+
+class StoreError(WxError, OSError):
+    """The store could not read or write; nothing of the failed call has taken effect.
+
+    errno: ENOSPC for a full disk, EBUSY when another process keeps the store locked, EIO else. path: its file.
+    """
+
+    def __init__(self, what: str, *, number: int, path: str = "", remedy: str = "") -> None:
+        super().__init__(what, remedy=remedy)
+        self.errno = number
+        self.strerror = what
+        self.path = path
 
 
 class Unsupported(WxError):
