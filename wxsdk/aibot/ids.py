@@ -1,0 +1,13 @@
+"""Ids made from the clock and chance: the one module of the protocol that is not a function of its arguments."""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+from .frames import make_req_id
+
+
+def generate_req_id(prefix: str) -> str:
+    """A req_id that nobody else has: ``<prefix>_<milliseconds since 1970>_<8 hex digits>`` (protocol-aibot, 1)."""
+    return make_req_id(str(prefix), time.time_ns() // 1_000_000, secrets.token_hex(4))
