@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from typing import Any, Callable, Iterator, List
+
+import pytest
+
+from wxsdk.aibot.client import WSClient
+from wxsdk.aibot.config import WSClientOptions
+from wxsdk.sim.aibot import AiBotSim
+from wxsdk.testing import no_leaks
+
+MakeClient = Callable[..., WSClient]
+
+
+@pytest.fixture
+def sim() -> Iterator[AiBotSim]:
+    with no_leaks(), AiBotSim() as running:
+        yield running
+
+
+@pytest.fixture
+def make_client(sim: AiBotSim) -> Iterator[MakeClient]:
+    """Makes clients of the simulator; every one is disconnected when the test ends."""
+    made: List[WSClient] = []
+
+    def make(**settings: Any) -> WSClient:
+        known = {"bot_id": sim.bot_id, "secret": sim.secret, "ws_url": sim.ws_url, "reconnect_interval": 0.05}
+        client = WSClient(WSClientOptions(**{**known, **settings}))
+        made.append(client)
+        return client
+
+    yield make
+    assert [client.disconnect() for client in made] == [True] * len(made)
+
+
+@pytest.fixture
+def client(make_client: MakeClient) -> WSClient:
+    """A client that is not connected yet."""
+    return make_client()

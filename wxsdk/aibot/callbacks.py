@@ -1,0 +1,105 @@
+"""The callbacks of a WSClient: registering them, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Dict, Tuple, TypeVar
+
+from ..errors import ConfigError
+
+F = TypeVar("F", bound=Callable[..., Any])
+Handler = Callable[..., Any]
+
+
+class Callbacks:
+    """The ``on_…`` methods of a WSClient.
+
+    Each takes a function and gives it back, so it serves as a decorator and as a plain call. Several functions per
+    event are called in the order of their registration; one that raises stops neither the others nor the client, and
+    its exception goes to the log and to on_error. Registering is allowed at any time, from any thread.
+
+    Frames of one chat are handled one at a time and in order, those of different chats side by side, on the worker
+    threads of the client; a callback may block and may call every method of the client.
+    """
+
+    def __init__(self) -> None:
+        # Tuples, replaced as a whole: the reader looks them up without a lock.
+        self._handlers: Dict[str, Tuple[Handler, ...]] = {}
+
+    def handlers(self, event: str) -> Tuple[Handler, ...]:
+        """The functions registered for *event*, in order."""
+        return self._handlers.get(event, ())
+
+    def on_connected(self, handler: F) -> F:
+        """``handler()`` when a socket is open, before the subscribe."""
+        return self._register("connected", handler)
+
+    def on_authenticated(self, handler: F) -> F:
+        """``handler()`` when subscribed: the bot is ready."""
+        return self._register("authenticated", handler)
+
+    def on_disconnected(self, handler: F) -> F:
+        """``handler(reason)`` when an open connection ended; *reason* is a sentence."""
+        return self._register("disconnected", handler)
+
+    def on_reconnecting(self, handler: F) -> F:
+        """``handler(attempt)`` when the pause before a further try begins; 1 is the first."""
+        return self._register("reconnecting", handler)
+
+    def on_error(self, handler: F) -> F:
+        """``handler(exc)`` for what a callback raised, for dropped messages (Overloaded), and for the error that ended
+        the client (AuthFailed, ReconnectExhausted, Kicked)."""
+        return self._register("error", handler)
+
+    def on_message(self, handler: F) -> F:
+        """``handler(frame)`` for every message, before those of its type."""
+        return self._register("message", handler)
+
+    def on_message_text(self, handler: F) -> F:
+        """``handler(frame)`` for a text: ``frame.body.text.content``."""
+        return self._register("message_text", handler)
+
+    def on_message_image(self, handler: F) -> F:
+        """``handler(frame)`` for a picture: ``frame.body.image``."""
+        return self._register("message_image", handler)
+
+    def on_message_mixed(self, handler: F) -> F:
+        """``handler(frame)`` for text and pictures in one message: ``frame.body.mixed.msg_item``."""
+        return self._register("message_mixed", handler)
+
+    def on_message_voice(self, handler: F) -> F:
+        """``handler(frame)`` for a voice message: ``frame.body.voice.content`` is its transcript."""
+        return self._register("message_voice", handler)
+
+    def on_message_file(self, handler: F) -> F:
+        """``handler(frame)`` for a file: ``frame.body.file``."""
+        return self._register("message_file", handler)
+
+    def on_message_video(self, handler: F) -> F:
+        """``handler(frame)`` for a video: ``frame.body.video``."""
+        return self._register("message_video", handler)
+
+    def on_event(self, handler: F) -> F:
+        """``handler(frame)`` for every event, before those of its type; of unknown types too."""
+        return self._register("event", handler)
+
+    def on_event_enter_chat(self, handler: F) -> F:
+        """``handler(frame)`` when a user opens the chat; answer with reply_welcome within 5 seconds."""
+        return self._register("event_enter_chat", handler)
+
+    def on_event_template_card_event(self, handler: F) -> F:
+        """``handler(frame)`` for a click on a card; answer with update_template_card within 5 seconds."""
+        return self._register("event_template_card_event", handler)
+
+    def on_event_feedback_event(self, handler: F) -> F:
+        """``handler(frame)`` when a user rates an answer: ``frame.body.event.feedback_event``."""
+        return self._register("event_feedback_event", handler)
+
+    def on_event_disconnected_event(self, handler: F) -> F:
+        """``handler(frame)`` when somebody else connected with this bot."""
+        return self._register("event_disconnected_event", handler)
+
+    def _register(self, event: str, handler: F) -> F:
+        if not callable(handler):
+            raise ConfigError(f"on_{event} needs a function.")
+        self._handlers[event] = (*self._handlers.get(event, ()), handler)
+        return handler

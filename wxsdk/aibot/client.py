@@ -1,0 +1,230 @@
+"""WSClient: the bot."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime, timezone
+from typing import Any, List, Optional
+
+from ..errors import ConnectionLost, WxError
+from ..health import Health, HealthState
+from ..runtime.clock import Clock
+from ..runtime.lifecycle import wait_until_stopped
+from ..runtime.worker import join_all, next_number
+from ..runtime.wsock import WsDoor
+from .callbacks import Callbacks
+from .config import WSClientOptions
+from .connection import Connection, Listener
+from .delivery import Delivery
+from .frames import WsFrame
+from .logger import BotLog
+from .replies import Replies
+from .seen import SeenIds
+from .sending import Sending
+from .session import State
+
+DEFAULT_SHUTDOWN = 5.0  # seconds
+
+
+class _Run(Listener):
+    """What lives from one connect() to its disconnect()."""
+
+    def __init__(self, client: WSClient, clock: Clock) -> None:
+        number = next_number()
+        options, log = client.options, client._log
+        self._client = client
+        self.delivery = Delivery(options, client, client._seen, clock, log, number)
+        self.connection = Connection(
+            options,
+            clock=clock,
+            door=client._door,
+            replies=client._replies,
+            listener=self,
+            log=log,
+            number=number,
+        )
+        self.ended = clock.event()  # by itself, or disconnect() is done
+        self.stopping = False
+
+    @property
+    def error(self) -> Optional[WxError]:
+        """Why the run ended by itself."""
+        return self.connection.ended_by
+
+    def connected(self) -> None:
+        self.delivery.tell("connected")
+
+    def authenticated(self) -> None:
+        self.delivery.tell("authenticated")
+
+    def disconnected(self, reason: str) -> None:
+        self.delivery.tell("disconnected", reason)
+
+    def reconnecting(self, attempt: int) -> None:
+        self.delivery.tell("reconnecting", attempt)
+
+    def failed(self, error: WxError) -> None:
+        self.delivery.tell("error", error)
+
+    def pushed(self, frames: List[WsFrame]) -> None:
+        self.delivery.pushed(frames)
+
+    def over(self) -> None:
+        if not self.stopping:
+            self.ended.set()
+
+
+class WSClient(Callbacks, Sending):
+    """A WeCom AI bot.
+
+    Making one starts and opens nothing. Everything may be called from any thread, callbacks included. Use it as a
+    context manager, or ``run()`` it, or ``connect()`` and ``disconnect()``.
+    """
+
+    def __init__(self, options: WSClientOptions, *, _clock: Optional[Clock] = None) -> None:
+        clock = _clock or Clock()
+        replies = Replies(options, clock)
+        Callbacks.__init__(self)
+        Sending.__init__(self, options, replies, clock)
+        self.options = options
+        self._log = BotLog(options.logger, (str(options.secret),))
+        self._seen = SeenIds(options.max_seen_ids)
+        self._door = WsDoor(ssl_context=options.ssl_context, proxy=options.proxy)
+        self._life = threading.Lock()  # guards _run
+        self._run: Optional[_Run] = None
+
+    def __repr__(self) -> str:
+        return f"WSClient({self.options.bot_id!r}, {self.health().state.value})"
+
+    # -- life ----------------------------------------
+
+    def connect(self, wait: Optional[float] = None) -> WSClient:
+        """Start the threads and return; a second call changes nothing, one after disconnect() starts anew.
+
+        With *wait*, return once subscribed. Raises AuthFailed, ReconnectExhausted or Kicked when the client ends before
+        that, and ConnectionLost when *wait* seconds pass; the client is disconnected then.
+        """
+        run = self._started()
+        if wait is None or run.connection.wait_subscribed(wait):
+            return self
+        error = run.error
+        if error is None:
+            error = ConnectionLost(f"Not subscribed within {wait:g} seconds.", kind="timeout")
+            error.__cause__ = run.connection.error
+        self.disconnect()
+        raise error
+
+    def disconnect(self, timeout: float = DEFAULT_SHUTDOWN) -> bool:
+        """Stop: end the connection, fail every waiting call, let the callbacks that wait run, end the threads.
+
+        Takes milliseconds, at most *timeout* seconds; True when all threads have ended. Twice is once. From a callback
+        it does not wait for that callback.
+        """
+        with self._life:
+            run = self._run
+            first = run is not None and not run.stopping
+            if run is not None:
+                run.stopping = True
+        if run is None:
+            return True
+        if not first:
+            return run.ended.is_set() if run.delivery.is_inside else run.ended.wait(timeout)
+        return self._stop(run, self._clock.now() + timeout)
+
+    def wait(self, timeout: Optional[float] = None) -> bool:
+        """Wait until the client has ended; False when *timeout* seconds passed first.
+
+        Raises AuthFailed, ReconnectExhausted or Kicked when it ended by itself.
+        """
+        run = self._run
+        if run is None:
+            return True
+        if not run.ended.wait(timeout):
+            return False
+        if run.error is not None:
+            raise run.error
+        return True
+
+    def run(self) -> None:
+        """Connect, and serve until Ctrl-C, SIGTERM, disconnect() or the client's own end (raised as by wait())."""
+        self.connect()
+        try:
+            wait_until_stopped(self.wait)
+        finally:
+            self.disconnect()
+
+    def __enter__(self) -> WSClient:
+        return self.connect()
+
+    def __exit__(self, *_: object) -> None:
+        self.disconnect()
+
+    # -- state ----------------------------------------
+
+    @property
+    def is_connected(self) -> bool:
+        """True while subscribed."""
+        run = self._run
+        return run is not None and run.connection.state is State.READY
+
+    def health(self) -> Health:
+        """How the client is. Takes microseconds, never waits."""
+        run = self._run
+        if run is None:
+            return Health(HealthState.STOPPED)
+        connection, delivery = run.connection, run.delivery
+        error: Any = connection.ended_by or connection.error
+        return Health(
+            _health_state(connection),
+            since=_utc(connection.since),
+            last_inbound=_utc(delivery.last_inbound),
+            last_outbound=_utc(self._replies.last_sent),
+            last_error=None if error is None else error.what,
+            remedy=(error.remedy or None) if error is not None else None,
+            retries=connection.retries,
+            queued=delivery.queued,
+            workers_busy=delivery.busy,
+            workers=delivery.workers,
+        )
+
+    # -- inside ----------------------------------------
+
+    def _started(self) -> _Run:
+        while True:
+            with self._life:
+                run = self._run
+                if run is None or (run.stopping and run.ended.is_set()):
+                    self._door.resume()
+                    run = self._run = _Run(self, self._clock)
+                    run.connection.start()
+                    return run
+                if run.error is None and not run.stopping:
+                    return run
+            self.disconnect()
+
+    def _stop(self, run: _Run, deadline: float) -> bool:
+        run.connection.stop()
+        alive = join_all(run.connection.workers, self._clock, deadline)
+        run.delivery.drain(deadline)
+        alive += run.delivery.close(deadline)
+        run.ended.set()
+        if alive:
+            self._log.warning("still running after disconnect: %s", ", ".join(alive))
+        return not alive
+
+
+def _health_state(connection: Connection) -> HealthState:
+    state = connection.state
+    if state is State.READY:
+        return HealthState.RUNNING
+    if state in (State.CLOSED, State.STOPPED):
+        return HealthState.STOPPED
+    if state is State.FAILED:
+        return HealthState.FAILED
+    if state is State.KICKED:
+        return HealthState.KICKED
+    return HealthState.STARTING if connection.error is None else HealthState.RETRYING
+
+
+def _utc(wall: Optional[float]) -> Optional[datetime]:
+    return None if wall is None else datetime.fromtimestamp(wall, timezone.utc)

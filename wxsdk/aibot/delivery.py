@@ -1,0 +1,132 @@
+"""Carrying what was received to the callbacks, on threads of their own (design, Dispatch).
+
+Two dispatchers: one for messages, and a small one for what cannot wait (events with a 5 s deadline, and the client's
+own news), so that busy handlers make neither late.
+"""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from typing import Any, List, Optional, Tuple
+
+from ..errors import Overloaded
+from ..runtime.clock import Clock
+from ..runtime.dispatch import KeyedDispatcher
+from .callbacks import Callbacks, Handler
+from .config import WSClientOptions
+from .frames import WsCmd, WsFrame, is_urgent
+from .logger import BotLog
+from .seen import SeenIds
+
+_EVENT = WsCmd.EVENT_CALLBACK.value
+_NEWS = object()  # the lane of the client's own news: one at a time, in order
+
+
+class Delivery:
+    """The worker threads of one run. ``pushed`` belongs to the reader; the rest may be called from any thread."""
+
+    def __init__(
+        self, options: WSClientOptions, callbacks: Callbacks, seen: SeenIds, clock: Clock, log: BotLog, number: int
+    ) -> None:
+        self._callbacks = callbacks
+        self._seen = seen
+        self._clock = clock
+        self._log = log
+        self._limit = options.max_queued_messages
+        self._inside = threading.local()
+        self._overloaded = False
+        self.last_inbound: Optional[float] = None  # wall clock
+        self._main = KeyedDispatcher(
+            f"wxsdk-run-{number}", max_workers=options.max_workers, clock=clock, on_error=self._raised
+        )
+        self._urgent = KeyedDispatcher(
+            f"wxsdk-run-{number}-urgent",
+            max_workers=options.priority_workers,
+            clock=clock,
+            on_error=self._raised,
+            setting="priority_workers",
+        )
+
+    @property
+    def queued(self) -> int:
+        """Frames that wait for a worker."""
+        return self._main.queued + self._urgent.queued
+
+    @property
+    def busy(self) -> int:
+        return self._main.busy + self._urgent.busy
+
+    @property
+    def workers(self) -> int:
+        return self._main.max_workers + self._urgent.max_workers
+
+    @property
+    def is_inside(self) -> bool:
+        """True on a thread that runs a callback of this run."""
+        return getattr(self._inside, "running", False)
+
+    def pushed(self, frames: List[WsFrame]) -> None:
+        """Submit new frames to their lanes; drop those seen before, and those past max_queued_messages."""
+        for frame in frames:
+            msgid = frame.msgid
+            if msgid is not None and not self._seen.is_new(msgid):
+                self._log.debug("message %s came twice; dropped", msgid)
+                continue
+            handlers = self._handlers_for(frame)
+            if not handlers:
+                continue
+            dispatcher = self._urgent if is_urgent(frame) else self._main
+            if dispatcher.queued >= self._limit:
+                self._drop()
+                continue
+            dispatcher.submit(frame.chat, partial(self._run, handlers, (frame,)), frame)
+        self.last_inbound = self._clock.wall()
+
+    def tell(self, event: str, *arguments: Any) -> None:
+        """Call the functions registered for *event* of the client's own life, after those told before."""
+        handlers = self._callbacks.handlers(event)
+        if handlers:
+            self._urgent.submit(_NEWS, partial(self._run, handlers, arguments, event != "error"))
+
+    def drain(self, deadline: float) -> bool:
+        """Wait until everything submitted has run (but for the caller's own lane); False at *deadline*."""
+        done = self._main.drain(max(deadline - self._clock.now(), 0.0))
+        return self._urgent.drain(max(deadline - self._clock.now(), 0.0)) and done
+
+    def close(self, deadline: float) -> List[str]:
+        """End the threads; the names of those still alive at *deadline*."""
+        return self._main.close(deadline) + self._urgent.close(deadline)
+
+    def _handlers_for(self, frame: WsFrame) -> Tuple[Handler, ...]:
+        find = self._callbacks.handlers
+        if frame.cmd == _EVENT or frame.msgtype == "event":
+            return find("event") + find(f"event_{frame.eventtype}")
+        return find("message") + find(f"message_{frame.msgtype}")
+
+    def _drop(self) -> None:
+        error = Overloaded(
+            f"More than {self._limit} messages wait for a worker; a new one was dropped.",
+            remedy="Make the handlers shorter, or raise max_workers or max_queued_messages.",
+        )
+        if not self._overloaded:
+            self._overloaded = True
+            self._log.error("%s (This is logged once.)", error)
+        if self._urgent.queued < self._limit:  # a blocked on_error must not fill the memory instead
+            self.tell("error", error)
+
+    def _run(self, handlers: Tuple[Handler, ...], arguments: Tuple[Any, ...], report: bool = True) -> None:
+        self._inside.running = True
+        try:
+            for handler in handlers:
+                try:
+                    handler(*arguments)
+                except BaseException as exc:  # noqa: BLE001  even SystemExit must not keep the others from running
+                    self._log.error("the callback %s raised", getattr(handler, "__qualname__", handler), exc=exc)
+                    if report:
+                        self.tell("error", exc)
+        finally:
+            self._inside.running = False
+
+    def _raised(self, exc: BaseException, context: Any) -> None:
+        self._log.error("delivering %r failed", context, exc=exc)

@@ -1,0 +1,366 @@
+"""Frames that want an acknowledgement, and the threads that wait for one.
+
+Three kinds of thread meet here: callers, who wait; the reader, who brings acks and the end of the connection; the tick
+thread, for frames that nobody waits for. One short lock guards the ledger (``acks``), which alone decides whose an ack
+is. Each req_id has one ``queue.Queue``; its callers take their turns at it, so an outcome has one road to one caller.
+Writing happens outside the lock: the socket takes frames from many threads, and a req_id has one in flight at a time.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from typing import Callable, Deque, Dict, List, Optional, Union
+
+from ..errors import AckTimeout, ConnectionLost, NotSubscribed, ReplyQueueFull, WxError
+from ..log import get_logger
+from ..runtime.clock import Clock, Event
+from ..runtime.wsock import WsConnection
+from .acks import AckLedger, Admission
+from .config import WSClientOptions
+from .errcodes import NOT_SUBSCRIBED, error_of
+from .frames import WsFrame
+from .ticker import Ticker, Timer
+
+log = get_logger(__name__)
+
+Outcome = Union[WsFrame, WxError]
+OnOutcome = Callable[[Outcome], None]
+
+SPARE_LINES = 64  # kept for the next req_ids: making a queue.Queue costs as much as sending a frame
+_NOT_WRITTEN = -1  # a ticket: the connection refused the frame
+
+
+class _Call:
+    """One frame on its way to its one outcome."""
+
+    __slots__ = (
+        "cmd",
+        "decided",
+        "line",
+        "on_outcome",
+        "outcome",
+        "req_id",
+        "text",
+        "ticket",
+        "timeout",
+        "timer",
+        "turn",
+        "written_at",
+        "ws",
+    )
+
+    def __init__(self, req_id: str, cmd: str, text: str, timeout: float, on_outcome: Optional[OnOutcome]) -> None:
+        self.req_id = req_id
+        self.cmd = cmd
+        self.text = text
+        self.timeout = timeout
+        self.on_outcome = on_outcome
+        self.outcome: Optional[Outcome] = None
+        self.decided = False  # an ack won the race against the timeout: the outcome is on its way
+        self.line: Optional[_Line] = None
+        self.turn: Optional[Event] = None
+        self.timer: Optional[Timer] = None
+        self.ws: Optional[WsConnection] = None
+        self.ticket: Optional[int] = None
+        self.written_at: Optional[float] = None
+
+    @property
+    def was_written(self) -> bool:
+        """False only when it is certain that no byte went out."""
+        if self.written_at is None or self.ws is None:
+            return False
+        # No ticket yet: another thread is writing it at this moment.
+        return self.ticket is None or (self.ticket != _NOT_WRITTEN and self.ws.was_written(self.ticket))
+
+
+class _Line:
+    """The callers that wait on one req_id, first come first served, and the queue that brings their outcomes."""
+
+    __slots__ = ("callers", "queue")
+
+    def __init__(self) -> None:
+        self.queue: queue.Queue[_Call] = queue.Queue()
+        self.callers: Deque[_Call] = deque()
+
+
+class Replies:
+    """The ack path of one client, over all its connections.
+
+    *secrets*: values to keep out of the texts of errors. Any thread may call anything, unless it says otherwise.
+    """
+
+    def __init__(self, options: WSClientOptions, clock: Clock) -> None:
+        self._options = options
+        self._clock = clock
+        self._secrets = (str(options.secret),)
+        self._lock = threading.Lock()
+        self._ready = threading.Condition(self._lock)
+        self._ledger = AckLedger(options.max_reply_queue_size)
+        self._lines: Dict[str, _Line] = {}
+        self._spare: List[_Line] = []
+        self._ws: Optional[WsConnection] = None  # set only while subscribed
+        self._ticker: Optional[Ticker] = None
+        self._closed: Optional[WxError] = None
+        self.last_sent: Optional[float] = None  # wall clock
+
+    # -- the connection's side ----------------------------------------
+
+    def open(self, ticker: Ticker) -> None:
+        """The client starts: calls may wait for readiness from now on."""
+        with self._lock:
+            self._ticker = ticker
+            self._closed = None
+
+    def attach(self, ws: WsConnection) -> None:
+        """*ws* is subscribed: let the waiting calls go."""
+        with self._lock:
+            self._ws = ws
+            self._ready.notify_all()
+
+    def detach(self, reason: str) -> None:
+        """The connection ended: every call that waits on it fails now, with *reason*, a sentence."""
+        with self._lock:
+            self._ws = None
+            lost = self._ledger.on_loss()
+        for token, _ in lost:
+            self._settle(token, self._loss(token, reason))
+
+    def close(self, why: WxError) -> None:
+        """The client ended: calls that wait for readiness, and later ones, fail at once."""
+        with self._lock:
+            self._closed = why
+            self._ready.notify_all()
+
+    def on_answer(self, frame: WsFrame, now: float) -> bool:
+        """Give an ack to whom it belongs. False when it says that the subscription is gone: drop the connection.
+
+        Called by the reader.
+        """
+        gone = frame.errcode == NOT_SUBSCRIBED
+        with self._lock:
+            _, call, then = self._ledger.on_ack(frame.req_id, now)
+            if gone:
+                self._ws = None  # a retry must wait for the next connection
+            elif then is not None:
+                self._begin(then, now)
+        if then is not None and not gone:
+            self._write(then)
+        if call is not None:
+            self._settle(call, frame)
+        return not gone
+
+    def on_orphan_error(self, frame: WsFrame, now: float) -> bool:
+        """The same for an error that lacks its req_id."""
+        gone = frame.errcode == NOT_SUBSCRIBED
+        with self._lock:
+            _, call, then = self._ledger.on_orphan_error()
+            if gone:
+                self._ws = None
+            elif then is not None:
+                self._begin(then, now)
+        if then is not None and not gone:
+            self._write(then)
+        if call is not None:
+            self._settle(call, frame)
+        return not gone
+
+    # -- the callers' side ----------------------------------------
+
+    def call(self, req_id: str, cmd: str, text: str, timeout: float, *, unless_busy: bool = False) -> Optional[WsFrame]:
+        """Send *text*, a whole frame, and return its ack; None when *unless_busy* and a frame is in flight.
+
+        Waits for readiness up to request_timeout and then for its turn. Raises ConnectionLost, AckTimeout after
+        *timeout* seconds, ReplyQueueFull, or the ApiError of the refusal. A frame refused because the subscription was
+        gone is sent once more on the next connection.
+        """
+        repaired = False
+        while True:
+            call = _Call(req_id, cmd, text, timeout, None)
+            if not self._admit(call, unless_busy):
+                return None
+            outcome = self._await(call)
+            if isinstance(outcome, WsFrame):
+                error = error_of(outcome, cmd, self._secrets)
+                if error is None:
+                    return outcome
+                if repaired or not isinstance(error, NotSubscribed):
+                    raise error
+                repaired = True
+            else:
+                raise outcome
+
+    def post(self, req_id: str, cmd: str, text: str, timeout: float, on_outcome: OnOutcome) -> None:
+        """Send *text* without waiting; *on_outcome* gets the ack, or the error, exactly once.
+
+        It is called on an internal thread, and must be short and must not wait. Raises ConnectionLost when not
+        subscribed, ReplyQueueFull; then *on_outcome* is not called.
+        """
+        call = _Call(req_id, cmd, text, timeout, on_outcome)
+        with self._lock:
+            if self._ws is None:
+                raise ConnectionLost("The client is not connected now.", kind="tcp")
+            begun = self._enqueue(call, self._ws)
+        if begun:
+            self._write(call)
+
+    def is_busy(self, req_id: str) -> bool:
+        """True while a frame of *req_id* is in flight."""
+        with self._lock:
+            return self._ledger.is_busy(req_id)
+
+    def to_error(self, outcome: Outcome, cmd: str) -> Optional[WxError]:
+        """The error that an outcome of ``post`` stands for; None for success."""
+        return error_of(outcome, cmd, self._secrets) if isinstance(outcome, WsFrame) else outcome
+
+    def wait_ready(self, timeout: float) -> bool:
+        """Wait until subscribed; False when *timeout* seconds passed, or the client ended, first."""
+        with self._lock:
+            self._clock.wait_for(self._ready, self._ready_or_closed, timeout)
+            return self._ws is not None
+
+    # -- inside ----------------------------------------
+
+    def _ready_or_closed(self) -> bool:
+        return self._ws is not None or self._closed is not None
+
+    def _admit(self, call: _Call, unless_busy: bool) -> bool:
+        """Put a waiting caller's frame in line, and write it when its turn is now. False: busy."""
+        req_id = call.req_id
+        with self._lock:
+            ws = self._ws
+            if ws is None:
+                self._clock.wait_for(self._ready, self._ready_or_closed, self._options.request_timeout)
+                ws = self._ws
+                if ws is None:
+                    raise self._not_ready()
+            if unless_busy and self._ledger.is_busy(req_id):
+                return False
+            begun = self._enqueue(call, ws)
+            line = self._lines.get(req_id)
+            if line is None:
+                line = self._lines[req_id] = self._spare.pop() if self._spare else _Line()
+            elif line.callers:
+                call.turn = self._clock.event()
+            call.line = line
+            line.callers.append(call)
+        if begun:
+            self._write(call)
+        return True
+
+    def _not_ready(self) -> ConnectionLost:
+        if self._closed is None:
+            what = f"The client was not connected within {self._options.request_timeout:g} seconds."
+            return ConnectionLost(what, kind="timeout")
+        error = ConnectionLost("The client is not connected.", kind="tcp", remedy="Call connect() first.")
+        error.__cause__ = self._closed
+        return error
+
+    def _enqueue(self, call: _Call, ws: WsConnection) -> bool:
+        """True when the frame is to be written now. Under the lock."""
+        call.ws = ws
+        admission = self._ledger.enqueue(call.req_id, call, call.timeout)
+        if admission is Admission.SEND:
+            self._begin(call, self._clock.now())
+            return True
+        if admission is Admission.FULL:
+            raise ReplyQueueFull(
+                f"{self._options.max_reply_queue_size} frames wait behind one req_id already; this one was not sent.",
+                remedy="Wait for the answers, or raise max_reply_queue_size.",
+            )
+        return False
+
+    def _begin(self, call: _Call, now: float) -> None:
+        self._ledger.written(call.req_id, call, now)
+        call.written_at = now
+
+    def _write(self, call: _Call) -> None:
+        assert call.ws is not None
+        try:
+            call.ticket = call.ws.send(call.text)
+        except ConnectionLost:
+            call.ticket = _NOT_WRITTEN  # the reader knows, or will in a moment, and fails the call
+        self.last_sent = self._clock.wall()
+        if call.on_outcome is not None and self._ticker is not None and call.written_at is not None:
+            call.timer = self._ticker.at(call.written_at + call.timeout, lambda: self._expire_posted(call))
+
+    def _settle(self, call: _Call, outcome: Outcome) -> None:
+        call.outcome = outcome
+        if call.on_outcome is None:
+            assert call.line is not None
+            call.line.queue.put_nowait(call)
+            return
+        if call.timer is not None:
+            call.timer.cancel()
+        try:
+            call.on_outcome(outcome)
+        except Exception:  # it runs on the reader: nobody's mistake may end the reading
+            log.exception("the outcome of %s could not be handed over", call.cmd)
+
+    def _await(self, call: _Call) -> Outcome:
+        """Wait for the caller's turn at the queue, and for the outcome."""
+        assert call.line is not None
+        try:
+            if call.turn is not None:
+                call.turn.wait()
+            while True:
+                try:
+                    if self._clock.get(call.line.queue, self._time_left(call)) is call:
+                        return call.outcome  # type: ignore[return-value]
+                except queue.Empty:
+                    expired = self._expire(call)
+                    if expired is not None:
+                        return expired
+        except BaseException:
+            # Ctrl-C in a waiting caller: the frame is out, and its ack must not answer the next one.
+            self._expire(call, given_up=True)
+            raise
+        finally:
+            self._leave(call)
+
+    def _time_left(self, call: _Call) -> Optional[float]:
+        if call.decided:
+            return None
+        # Not written yet: the frames before it have their own time, and it has all of its own from its write on.
+        return call.timeout if call.written_at is None else call.written_at + call.timeout - self._clock.now()
+
+    def _expire(self, call: _Call, given_up: bool = False) -> Optional[AckTimeout]:
+        """The AckTimeout of a call whose time is over; None when it is not, or when its outcome has come."""
+        now = self._clock.now()
+        with self._lock:
+            if not given_up and (call.written_at is None or now < call.written_at + call.timeout):
+                return None
+            known, _, then = self._ledger.on_timeout(call.req_id, call, now)
+            if then is not None:
+                self._begin(then, now)
+        if then is not None:
+            self._write(then)
+        if not known:
+            call.decided = True
+            return None
+        return AckTimeout(
+            f"No acknowledgement of {call.cmd} within {call.timeout:g} seconds.", may_have_been_sent=call.was_written
+        )
+
+    def _expire_posted(self, call: _Call) -> None:
+        error = self._expire(call)
+        if error is not None:
+            self._settle(call, error)
+
+    def _leave(self, call: _Call) -> None:
+        line = call.line
+        assert line is not None
+        with self._lock:
+            first = line.callers[0] is call
+            line.callers.remove(call)
+            following = line.callers[0] if line.callers else None
+            if following is None:
+                self._lines.pop(call.req_id, None)
+                if len(self._spare) < SPARE_LINES and line.queue.empty():
+                    self._spare.append(line)
+        if first and following is not None and following.turn is not None:
+            following.turn.set()
+
+    def _loss(self, call: _Call, reason: str) -> ConnectionLost:
+        return ConnectionLost(reason, kind="tcp", may_have_been_sent=call.was_written)
