@@ -2,8 +2,8 @@
 
     python tests/bench/bench_ilink.py [--mib 256]
 
-The simulator runs in a process of its own. Aims: upload and download at 0.5 of the speed of MD5 over the same bytes with at
-most 24 MiB of resident memory, shutdown within 0.2 s, send_text at most 1.3 times a bare request.
+The simulator runs in a process of its own. Aims: upload and download at 0.5 of the speed of MD5 over the same bytes with
+at most 24 MiB of resident memory, shutdown within 0.2 s, send_text at most 1.3 times a bare request.
 """
 
 from __future__ import annotations
