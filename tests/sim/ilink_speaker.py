@@ -45,6 +45,12 @@ class Speaker:
         error: Optional[BaseException],
         trace: Optional[TracebackType],
     ) -> None:
+        # Session.close() leaves connections to the end of their pool, and a failed request's traceback
+        # puts that off.
+        for adapter in self.session.adapters.values():
+            pools = adapter.poolmanager.pools  # type: ignore[attr-defined]
+            for key in pools.keys():  # noqa: SIM118  # it has keys() and cannot be iterated
+                pools[key].close()
         self.session.close()
 
     def headers(self, **changes: Optional[str]) -> Dict[str, str]:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Iterator
+from typing import Any, Iterator
 
 import pytest
 import requests
@@ -143,6 +143,13 @@ def test_a_poll_whose_client_went_away_takes_no_message() -> None:
         sim.wait_for(lambda: sim.count("getupdates") == 1 and sim.polls_in_flight == 0)
         sim.user("alice").says("hello")
         assert len(bot.poll()["msgs"]) == 1
+
+
+@pytest.mark.parametrize("name", ["cursor", "cursor_field", "message_ids", "upload_urls", "stale_tokens"])
+def test_a_misspelt_option_is_an_error(name: str) -> None:
+    options: Any = {name: "misspelt"}
+    with pytest.raises(ValueError, match=f"{name} must be one of"):
+        ILinkSim(**options)
 
 
 def test_neither_repr_shows_a_secret(sim: ILinkSim, bot: Speaker) -> None:

@@ -87,6 +87,7 @@ class LoopbackServer:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(self.server_address)
             listener.listen(BACKLOG)
+            listener.setblocking(False)  # who is gone between select and accept must not block the acceptor
         except OSError:
             listener.close()
             raise
@@ -151,6 +152,7 @@ class LoopbackServer:
                     sock, address = listener.accept()
                 except OSError:  # the client was gone before it was accepted
                     continue
+                sock.setblocking(True)
                 if (
                     self.ssl_context is not None
                 ):  # the handshake comes with the first read, on the connection's own thread

@@ -23,6 +23,12 @@ QR_HOLD = 1.0  # seconds for which a status poll waits for news; ours, the platf
 FIRST_MESSAGE_ID = (
     7_300_000_000_000_000_000  # above 2**53, so that a client which reads ids as doubles is found out
 )
+CHOICES = {
+    "cursor_field": ("get_updates_buf", "sync_buf", "both"),
+    "message_ids": ("number", "string"),
+    "upload_urls": ("both", "param", "full_url"),
+    "stale_tokens": ("accepts", "refuses"),
+}
 PLACES = (
     "getupdates",
     "sendmessage",
@@ -53,6 +59,12 @@ class Settings:
     upload_urls: str = "both"
     rotate_tokens: bool = True
     limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        for name, choices in CHOICES.items():
+            found = getattr(self.limits if name == "stale_tokens" else self, name)
+            if found not in choices:
+                raise ValueError(f"{name} must be one of {', '.join(choices)}, not {found!r}")
 
 
 class World:
