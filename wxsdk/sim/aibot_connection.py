@@ -139,15 +139,20 @@ class Connection:
                 return False
             return self._write(data)
 
-    def exclusively(self, action: Callable[[Callable[[bytes], bool]], None]) -> None:
-        """Run *action(write)* while nobody else can write; for a frame that takes its time."""
+    def exclusively(self, action: Callable[[Callable[[bytes], bool]], None]) -> bool:
+        """Run *action(write)* while nobody else can write; False, without running it, once nothing can be
+        written.
+        """
         with self._sending:
+            if self.closing or self.frozen:
+                return False
             action(self._write)
+            return True
 
     def close(self, code: Optional[int], reason: str = "") -> None:
-        """Close frame, then FIN. 1006 means FIN without a Close frame."""
+        """Close frame, then FIN. 1006 means FIN without a Close frame. A half-open connection stays as it is."""
         with self._sending:
-            if self.closing:
+            if self.closing or self.frozen:
                 return
             self.record.close_sent = 1005 if code is None else code
             if code != 1006:

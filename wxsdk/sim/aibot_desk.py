@@ -28,7 +28,7 @@ log = logging.getLogger("wxsdk.sim.aibot")
 _Handshakes = Deque[Tuple[Union[str, int], Optional[int]]]
 _FRAME_FIELDS = {"cmd", "headers", "body"}
 _SUBSCRIBE = "\0subscribe"  # stands among the req_ids of one read
-_Answers = Tuple[List[bytes], Optional[Callable[[], None]]]
+_Answers = Tuple[List[bytes], Optional[str]]  # and the bot that has just subscribed
 
 
 @dataclass(repr=False)
@@ -141,15 +141,31 @@ class FrameDesk(Desk):
         out: List[bytes] = []
         for text in texts:
             with self.changed:
-                data, after = self._take(connection, text, replied)
+                data, bot_id = self._take(connection, text, replied)
                 self.changed.notify_all()
             out += data
-            if after is not None:
-                connection.send(b"".join(out))
+            if bot_id is not None:
+                self._subscribed(connection, bot_id, b"".join(out))
                 out.clear()
-                after()
         if out:
             connection.send(b"".join(out))
+
+    def _subscribed(self, connection: Connection, bot_id: str, answers: bytes) -> None:
+        """Make *connection* the subscriber. From now on pushes go there, but behind the ack in *answers*."""
+        replaced: List[Connection] = []
+
+        def act(write: Callable[[bytes], bool]) -> None:
+            with self.changed:
+                old = self._subscribers.get(bot_id)
+                if old is not None and old is not connection:
+                    replaced.append(old)
+                self._subscribers[bot_id] = connection
+                self.changed.notify_all()
+            write(answers)
+
+        if connection.exclusively(act):
+            for old in replaced:
+                self.send_kick(old, 1, keep_open=self.settings.kick_keeps_open)
 
     # -- one frame, under the lock ----------------------------------------
 
@@ -161,14 +177,15 @@ class FrameDesk(Desk):
             return [wire.as_wire(wire.answer(None, refused.errcode, refused.errmsg))], None
         self._unexpected(connection, frame)
         fault = next((one for one in self._ack_faults if one.claims(frame)), None)
-        after: Optional[Callable[[], None]] = None
+        subscribed: Optional[str] = None
         try:
             if fault is not None and fault.errcode:
                 raise Refused(fault.errcode, fault.errmsg)
             body = self._judge(connection, frame, replied)
             made = wire.answer(frame.req_id, body=body)
             if frame.cmd == "aibot_subscribe":
-                after = self._subscribed(connection, str(frame.body.get("bot_id")))
+                subscribed = str(frame.body["bot_id"])
+                connection.record.bot_id, connection.record.subscribed = subscribed, True
         except Refused as refused:
             if refused.violation:
                 self.note(connection, refused.violation, refused.errmsg, frame.cmd)
@@ -176,7 +193,7 @@ class FrameDesk(Desk):
             if self.settings.errors_without_req_id:
                 made["headers"] = {}
         frame.errcode = made["errcode"]
-        return ([wire.as_wire(made)] if fault is None else fault.treat(connection, made)), after
+        return ([wire.as_wire(made)] if fault is None else fault.treat(connection, made)), subscribed
 
     def _parsed(self, connection: Connection, text: str) -> SimFrame:
         try:
@@ -247,25 +264,6 @@ class FrameDesk(Desk):
             raise Refused(codes.BAD_BOT_ID, "invalid bot_id")
         if frame.body.get("secret") != secret:
             raise Refused(codes.BAD_SECRET, "invalid secret")
-
-    def _subscribed(self, connection: Connection, bot_id: str) -> Callable[[], None]:
-        """What follows once the ack is on the wire: only then may pushes go there."""
-
-        def after() -> None:
-            with self.changed:
-                old = self._subscribers.get(bot_id)
-                connection.record.bot_id, connection.record.subscribed = bot_id, True
-                self._subscribers[bot_id] = connection
-            if old is not None and old is not connection:
-                self.send_kick(old, 1, keep_open=self.settings.kick_keeps_open)
-            self.notify()
-
-        with self.changed:
-            connection.record.bot_id, connection.record.subscribed = (
-                bot_id,
-                True,
-            )  # frames right behind the subscribe are good
-        return after
 
     # -- for faults and users ----------------------------------------
 
