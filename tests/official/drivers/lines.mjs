@@ -1,6 +1,7 @@
 // The driver's side of tests/official/node.py: a line of JSON in, a line of JSON out.
 import { createInterface } from "node:readline";
 
+const input = process.stdin;
 const write = process.stdout.write.bind(process.stdout);
 process.stdout.write = process.stderr.write.bind(process.stderr); // what a client prints is not part of the talk
 for (const name of ["log", "info", "debug"]) console[name] = console.error;
@@ -15,7 +16,7 @@ const thrown = (error) =>
 
 /** Serve calls: `calls[name](request)` gives the value, or a promise of it. */
 export function serve(calls) {
-  const lines = createInterface({ input: process.stdin });
+  const lines = createInterface({ input });
   lines.on("line", async (line) => {
     const request = JSON.parse(line);
     try {
