@@ -270,8 +270,8 @@ def _create_private(path: pathlib.Path) -> None:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise ConfigError(f"The store {path} is not a file.")
-        if status.st_size == 0 and stat.S_IMODE(status.st_mode) != 0o600 and os.name == "posix":
-            os.fchmod(descriptor, 0o600)
+        if status.st_size == 0 and stat.S_IMODE(status.st_mode) != 0o600:
+            os.chmod(path, 0o600)
     finally:
         os.close(descriptor)
 
