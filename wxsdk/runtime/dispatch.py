@@ -1,10 +1,15 @@
-"""KeyedDispatcher: tasks of one key one at a time and in order, different keys in parallel."""
+"""KeyedDispatcher: tasks of one key one at a time and in order, different keys in parallel.
+
+Waking a thread costs ten times what a short handler does, so the threads are counted closely: a worker goes from lane
+to lane as long as any lane waits, at most one thread is being woken at any moment, and it is that thread that wakes the
+next one. Short handlers are thus served by one or two threads, and blocking ones get as many as are allowed.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
-from typing import Any, Callable, Deque, Dict, Hashable, List, Optional, Tuple
+from typing import Any, Callable, Deque, Dict, Hashable, Iterable, List, Optional, Tuple
 
 from ..log import get_logger
 from .clock import Clock
@@ -14,6 +19,7 @@ log = get_logger(__name__)
 
 Task = Callable[[], None]
 OnError = Callable[[BaseException, Any], None]
+Lane = Deque[Tuple[Task, Any]]
 
 TASKS_PER_TURN = 16  # tasks a lane may run before others get its thread; a choice between fairness and wake-ups
 BUSY_WARNING_AFTER = 10.0  # seconds that a lane waits for a worker before the log says so, once
@@ -41,9 +47,13 @@ class KeyedDispatcher:
         self._on_error = on_error
         self._setting = setting
         self._changed = threading.Condition(threading.Lock())
-        self._lanes: Dict[Hashable, Deque[Tuple[Task, Any]]] = {}
+        self._watchers = 0  # threads that wait for _changed; notifying nobody costs as much as a short task
+        self._lanes: Dict[Hashable, Lane] = {}
         self._waiting: OrderedDict[Hashable, float] = OrderedDict()  # lanes without a worker, and since when
         self._running: Dict[int, Hashable] = {}  # thread ident -> lane
+        self._idle: List[threading.Lock] = []  # workers without a lane; releasing the lock wakes one
+        self._workers = 0
+        self._waking = False  # a worker was woken, or is being made, and has not taken a lane yet
         self._queued = 0
         self._closed = False
         self._warned = False
@@ -62,38 +72,36 @@ class KeyedDispatcher:
 
     def submit(self, key: Hashable, task: Task, context: Any = None) -> bool:
         """Append *task* to the lane of *key*. False when the dispatcher is closed. Never blocks."""
+        return self.submit_many(((key, task, context),))
+
+    def submit_many(self, tasks: Iterable[Tuple[Hashable, Task, Any]]) -> bool:
+        """``submit`` for many tasks (key, task, context) in one go, which is cheaper. All are taken or none."""
         with self._changed:
             if self._closed:
                 return False
-            self._queued += 1
-            lane = self._lanes.get(key)
-            if lane is not None:
-                lane.append((task, context))
-                return True
-            self._lanes[key] = deque([(task, context)])
-            self._waiting[key] = self._clock.now()
-        if not self._start_turn(key):
-            with self._changed:
-                self._waiting.pop(key, None)
-                self._queued -= len(self._lanes.pop(key, ()))
+            lanes, waiting, now = self._lanes, self._waiting, self._clock.now()
+            for key, task, context in tasks:
+                lane = lanes.get(key)
+                if lane is None:
+                    lanes[key] = deque(((task, context),))
+                    waiting[key] = now
+                else:
+                    lane.append((task, context))
+                self._queued += 1
+            wake = self._next_to_wake()
+        if wake is not None and not self._wake(wake):
             return False
-        self._warn_when_exhausted()
+        self._warn_when_exhausted(now)
         return True
 
     def wait_for_room(self, limit: int, timeout: Optional[float]) -> bool:
         """Wait until fewer than *limit* tasks wait; False when *timeout* seconds passed first."""
-        with self._changed:
-            return self._clock.wait_for(self._changed, lambda: self._closed or self._queued < limit, timeout)
+        return self._watch(lambda: self._closed or self._queued < limit, timeout)
 
     def drain(self, timeout: float) -> bool:
         """Wait up to *timeout* seconds until every task has run; a caller inside a task does not wait for its lane."""
         own = self._running.get(threading.get_ident(), self)
-
-        def idle() -> bool:
-            return not any(key != own for key in self._lanes)
-
-        with self._changed:
-            return self._clock.wait_for(self._changed, idle, timeout)
+        return self._watch(lambda: not any(key != own for key in self._lanes), timeout)
 
     def close(self, deadline: float) -> List[str]:
         """Take no more tasks and end the threads; the names of those still alive at *deadline* (on the clock).
@@ -102,7 +110,10 @@ class KeyedDispatcher:
         """
         with self._changed:
             self._closed = True
+            idle, self._idle = self._idle, []
             self._changed.notify_all()
+        for bell in idle:
+            bell.release()
         self._pool.shutdown(wait=False)
         alive = []
         for thread in self._pool.threads():
@@ -121,74 +132,126 @@ class KeyedDispatcher:
                 return
         action()
 
-    def _start_turn(self, key: Hashable) -> bool:
+    def _watch(self, predicate: Callable[[], bool], timeout: Optional[float]) -> bool:
+        with self._changed:
+            self._watchers += 1
+            try:
+                return self._clock.wait_for(self._changed, predicate, timeout)
+            finally:
+                self._watchers -= 1
+
+    # -- waking ----------------------------------------
+
+    def _next_to_wake(self) -> Any:
+        """Under the lock: the bell of an idle worker, True for a new one, None for nobody."""
+        if not self._waiting or self._waking:
+            return None
+        if self._idle:
+            self._waking = True
+            return self._idle.pop()  # the last one to fall idle, whose memory is still warm
+        if self._workers < self.max_workers and not self._closed:
+            self._waking = True
+            self._workers += 1
+            return True
+        return None
+
+    def _wake(self, whom: Any) -> bool:
+        """Outside the lock. False when nobody could be woken and nobody is left: then the tasks are forgotten."""
+        if whom is not True:
+            whom.release()
+            return True
         try:
-            self._pool.submit(self._turn, key)
-        except RuntimeError:  # the pool is shut: a lane that still runs goes on in its own thread, see _turn
+            self._pool.submit(self._work)
+        except RuntimeError:  # the pool is shut, or the interpreter is ending
+            with self._changed:
+                self._waking = False
+                self._workers -= 1
+                if self._workers:
+                    return True
+                for key in self._waiting:
+                    self._queued -= len(self._lanes.pop(key))
+                self._waiting.clear()
             return False
         return True
 
-    def _turn(self, key: Hashable) -> None:
-        """Run tasks of one lane on this thread; past a turn's length, go to the end of the line of lanes."""
-        while self._run_some(key):
-            if self._start_turn(key):
-                return
+    # -- a worker ----------------------------------------
 
-    def _run_some(self, key: Hashable) -> bool:
-        """True when the lane still has tasks and its turn is over."""
+    def _work(self) -> None:
+        """The life of one worker: lane after lane, then wait for the bell."""
         ident = threading.get_ident()
-        with self._changed:
-            self._waiting.pop(key, None)
-            self._running[ident] = key
-        left = TASKS_PER_TURN
+        bell = threading.Lock()
+        bell.acquire()
+        woken = True
         while True:
             with self._changed:
-                lane = self._lanes[key]
+                if woken:
+                    self._waking = woken = False
+                if not self._waiting:
+                    if self._closed:
+                        self._workers -= 1
+                        return
+                    self._idle.append(bell)
+                    key = self
+                else:
+                    key, _ = self._waiting.popitem(last=False)  # type: ignore[assignment]
+                    self._running[ident] = key
+                    lane = self._lanes[key]
+                    wake = self._next_to_wake()
+            if key is self:
+                bell.acquire()
+                woken = True
+                continue
+            if wake is not None:
+                self._wake(wake)
+            self._run_lane(ident, key, lane)
+
+    def _run_lane(self, ident: int, key: Hashable, lane: Lane) -> None:
+        """Run tasks of one lane; past a turn's length, send it to the end of the line of lanes."""
+        left = TASKS_PER_TURN
+        idle: List[Callable[[], None]] = []
+        while True:
+            with self._changed:
                 if not lane:
-                    idle = self._end_lane(ident, key)
+                    del self._running[ident]
+                    del self._lanes[key]
+                    if not self._lanes:
+                        idle, self._when_idle = self._when_idle, []
+                    if self._watchers:
+                        self._changed.notify_all()
                     break
-                if left <= 0 and self._waiting and not self._closed:
+                if left <= 0 and self._waiting:
                     del self._running[ident]
                     self._waiting[key] = self._clock.now()
-                    return True
+                    break
                 task, context = lane.popleft()
                 self._queued -= 1
-                self._changed.notify_all()
+                if self._watchers:
+                    self._changed.notify_all()
             left -= 1
-            self._run(task, context)
+            try:
+                task()
+            except BaseException as exc:  # noqa: BLE001  a handler's SystemExit must not end the lane either
+                self._report(exc, context)
         for action in idle:
             action()
-        return False
 
-    def _end_lane(self, ident: int, key: Hashable) -> List[Callable[[], None]]:
-        del self._running[ident]
-        del self._lanes[key]
-        self._changed.notify_all()
-        if self._lanes:
-            return []
-        actions, self._when_idle = self._when_idle, []
-        return actions
-
-    def _run(self, task: Task, context: Any) -> None:
+    def _report(self, exc: BaseException, context: Any) -> None:
         try:
-            task()
-        except BaseException as exc:  # noqa: BLE001  a handler's SystemExit must not end the lane either
-            try:
-                self._on_error(exc, context)
-            except Exception:
-                log.exception("an error callback raised itself")
+            self._on_error(exc, context)
+        except Exception:
+            log.exception("an error callback raised itself")
 
-    def _warn_when_exhausted(self) -> None:
+    def _warn_when_exhausted(self, now: float) -> None:
         if self._warned or not self._waiting:
             return
         with self._changed:
             oldest = next(iter(self._waiting.values()), None)
-            if oldest is None or self._warned or self._clock.now() - oldest < BUSY_WARNING_AFTER:
+            if oldest is None or self._warned or now - oldest < BUSY_WARNING_AFTER:
                 return
             self._warned = True
         log.warning(
             "all %d workers have been busy for %.0f seconds and messages wait; raise %s, or make the handlers shorter",
             self.max_workers,
-            self._clock.now() - oldest,
+            now - oldest,
             self._setting,
         )
