@@ -8,6 +8,7 @@ from typing import Any, Iterable, Optional, Tuple
 from urllib.parse import urlsplit
 
 from ..errors import ConfigError
+from ..protocol_level import ILINK_LEVEL
 from ..redact import Secret
 from .endpoints import DEFAULT_BOT_AGENT, client_version_number, sanitise_bot_agent
 
@@ -66,7 +67,7 @@ class WeixinConfig:
     cdn_base_url: str = "https://novac2c.cdn.weixin.qq.com/c2c"
     route_tag: Optional[str] = None
     bot_agent: str = DEFAULT_BOT_AGENT
-    channel_version: str = "2.4.9"
+    channel_version: str = ILINK_LEVEL
     long_poll_timeout: float = 35.0
     api_timeout: float = 15.0
     markdown_filter: bool = True
