@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import Any, Iterable, Iterator, List
+from urllib.parse import quote, quote_plus
 
 HIDDEN = "***"
 
@@ -15,10 +16,18 @@ _NAMES = (
     r"bot_token|local_token_list|context_token|typing_ticket|token|secret|encoding_aes_key|aes_?key|response_url"
     r"|authorization|upload_param|upload_full_url|full_url|encrypt(?:ed)?_query_param|x-encrypted-param"
 )
-_QUOTED = re.compile(rf"""(?i)(\\?["'](?:{_NAMES})\\?["']\s*[:=]\s*)(\\?["'])(?:(?!\2).)*\2""")
-_BARE = re.compile(rf"(?i)\b({_NAMES})(\s*[:=]\s*)(?![\"'\\\s]*\*\*\*)(?:bearer\s+)?[^\s,;&\"'\\}})\]]+")
-_BEARER = re.compile(r"(?i)\bbearer\s+[^\s,;\"'\\]+")
-_SIGNED_QUERY = re.compile(r"(/[^\s?\"'<>]*|https?://[^\s?\"'<>]+)\?[^\s\"'<>)]+")
+# Every repetition that can fail late is bounded: these run over texts that a hostile server wrote.
+_GAP = r"\s{0,8}"
+_QUOTED = re.compile(
+    # name, then b"value" or "value" (perhaps itself inside quoted JSON, or cut off before its closing quote)
+    rf"""(?i)(\\?["'](?:{_NAMES})\\?["']{_GAP}[:=]{_GAP}b?|\b(?:{_NAMES}){_GAP}[:=]{_GAP}b?)"""
+    r"""(\\?["'])(?:(?!\2)(?:\\.|.))*(?:\2|$)""",
+    re.MULTILINE,
+)
+_LISTED = re.compile(rf"""(?i)((?:{_NAMES})\\?["']?{_GAP}[:=]{_GAP})[\[(][^\])]*(?:[\])]|$)""")
+_BARE = re.compile(rf"""(?i)\b({_NAMES})({_GAP}[:=]{_GAP})(?!["'\\\s]{{0,8}}\*\*\*)(?:bearer\s+)?[^\s,;&"'\\}})\]]+""")
+_BEARER = re.compile(r"""(?i)\bbearer\s{1,8}[^\s,;"'\\]+""")
+_WORD = re.compile(r"""[^\s"'<>]+""")
 
 MIN_SCRUBBED_LENGTH = 6  # characters; shorter values stand in ordinary words and would make texts unreadable
 
@@ -36,11 +45,21 @@ def scrub(text: str, secrets: Iterable[str] = ()) -> str:
     """*text* without Authorization values, named secrets, query strings of URLs, and the given *secrets*."""
     for value in secrets:
         if len(value) >= MIN_SCRUBBED_LENGTH:
-            text = text.replace(str(value), HIDDEN)
+            for form in {str(value), quote(value, safe=""), quote(value), quote_plus(value)}:
+                text = text.replace(form, HIDDEN)
+    text = _LISTED.sub(rf"\1[{HIDDEN}]", text)
     text = _QUOTED.sub(rf"\1\2{HIDDEN}\2", text)
     text = _BEARER.sub(f"Bearer {HIDDEN}", text)
     text = _BARE.sub(rf"\1\2{HIDDEN}", text)
-    return _SIGNED_QUERY.sub(rf"\1?{HIDDEN}", text)
+    return _WORD.sub(_without_query, text) if "?" in text else text
+
+
+def _without_query(match: re.Match[str]) -> str:
+    address, mark, query = match.group().partition("?")
+    if "/" not in address or not query.rstrip(".,;:!?)]}"):
+        return match.group()
+    bracket = query.find(")")  # the address may stand in brackets
+    return address + mark + HIDDEN + ("" if bracket < 0 else query[bracket:])
 
 
 def secrets_in(value: Any) -> List[str]:
