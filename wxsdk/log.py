@@ -13,10 +13,16 @@ class ScrubbingFilter(logging.Filter):
     _formatter = logging.Formatter()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg = scrub(record.getMessage())
+        try:
+            text = record.getMessage()
+        except Exception as exc:  # noqa: BLE001  a __str__ of the user's: logging must not raise into the caller
+            text = f"{record.msg} (its arguments cannot be shown: {type(exc).__name__})"
+        record.msg = scrub(text)
         record.args = None
         if record.exc_info and not record.exc_text:
             record.exc_text = scrub(self._formatter.formatException(record.exc_info))
+        if record.stack_info:
+            record.stack_info = scrub(record.stack_info)
         return True
 
 
