@@ -118,7 +118,15 @@ def _converter(hint: Any) -> Converter:
 
 
 def _nested(cls: Type[WireType]) -> Converter:
-    return lambda value: cls.from_dict(value) if isinstance(value, dict) else _MISFIT
+    def convert(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return _MISFIT
+        try:
+            return cls.from_dict(value)
+        except RecursionError:  # quotes within quotes, a thousand deep
+            return _MISFIT
+
+    return convert
 
 
 def _list_of(item: Converter) -> Converter:
@@ -157,7 +165,12 @@ def _int(value: Any) -> Any:
 
 
 def _float(value: Any) -> Any:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else _MISFIT
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return _MISFIT
+    try:
+        return float(value)
+    except OverflowError:  # JSON allows an integer of 400 digits
+        return _MISFIT
 
 
 def _bool(value: Any) -> Any:
