@@ -139,9 +139,7 @@ def _state_folders() -> List[str]:
     home = os.path.expanduser("~")
     if os.path.isabs(home):
         folders.append(os.path.join(home, ".local", "state", "wxsdk"))
-    user = os.environ.get("USERNAME", "user") if sys.platform == "win32" else os.getuid()
-    folders.append(os.path.join(tempfile.gettempdir(), f"wxsdk-{user}"))
-    return folders
+    return [*folders, os.path.join(tempfile.gettempdir(), f"wxsdk-{_user()}")]
 
 
 def _make_private_folder(folder: str) -> None:
@@ -169,10 +167,6 @@ def _open_private(path: str) -> int:
     return descriptor
 
 
-def _is_own(status: os.stat_result) -> bool:
-    return sys.platform == "win32" or status.st_uid == os.getuid()
-
-
 def _read_pid(descriptor: int) -> Optional[int]:
     os.lseek(descriptor, 0, os.SEEK_SET)
     text = os.read(descriptor, _PID_BYTES).strip()
@@ -190,6 +184,12 @@ def _write_pid(descriptor: int, text: str) -> None:
 if sys.platform == "win32":
     import msvcrt
 
+    def _user() -> str:
+        return os.environ.get("USERNAME", "user")
+
+    def _is_own(status: os.stat_result) -> bool:
+        return True
+
     def _try_lock(descriptor: int) -> bool:
         os.lseek(descriptor, _LOCKED_BYTE, os.SEEK_SET)
         try:
@@ -205,6 +205,12 @@ if sys.platform == "win32":
 
 else:
     import fcntl
+
+    def _user() -> str:
+        return str(os.getuid())
+
+    def _is_own(status: os.stat_result) -> bool:
+        return status.st_uid == os.getuid()
 
     def _try_lock(descriptor: int) -> bool:
         try:
