@@ -1,4 +1,4 @@
-"""RFC 6455 from the receiver's side, without any socket: bytes in, messages out.
+"""RFC 6455 without any socket: bytes in, messages out; and the frames of a client.
 
 A bot's platform sends many small frames, so the parser works on whole blocks as they come from the socket. What is odd
 but well framed (masked, binary, reserved bits, a lone continuation) is reported as SKIPPED and never ends anything.
@@ -6,6 +6,8 @@ but well framed (masked, binary, reserved bits, a lone continuation) is reported
 
 from __future__ import annotations
 
+import os
+import struct
 from typing import List, Tuple
 
 TEXT, CLOSE, PING, PONG = 0x1, 0x8, 0x9, 0xA  # opcodes; RFC 6455, 5.2
@@ -15,6 +17,21 @@ Message = Tuple[int, bytes]
 
 _CONTINUATION, _BINARY = 0x0, 0x2
 _MAX_CONTROL_PAYLOAD = 125  # bytes; RFC 6455, 5.5
+
+
+def client_frame(opcode: int, payload: bytes) -> bytes:
+    """One whole frame as a client sends it, masked with a fresh key."""
+    size = len(payload)
+    if size < 126:
+        head = bytes((0x80 | opcode, 0x80 | size))
+    elif size < 1 << 16:
+        head = struct.pack("!BBH", 0x80 | opcode, 0x80 | 126, size)
+    else:
+        head = struct.pack("!BBQ", 0x80 | opcode, 0x80 | 127, size)
+    key = os.urandom(4)
+    mask = (key * (size // 4 + 1))[:size]
+    masked = int.from_bytes(payload, "little") ^ int.from_bytes(mask, "little")
+    return head + key + masked.to_bytes(size, "little")
 
 
 class FrameParser:

@@ -1,6 +1,6 @@
 """The door to ``websocket``: a client connection that many threads may write to and that no write can block.
 
-websocket-client makes the handshake and frames what is sent. The socket is non-blocking from then on: the one reading
+websocket-client makes the handshake, ``wsframes`` the frames. The socket is non-blocking from then on: the one reading
 thread waits for it, and what a writer cannot hand to the system at once is written by that thread when there is room.
 So a peer that stops reading holds up nobody, and a thread that sends costs no further thread switch.
 """
@@ -16,23 +16,24 @@ import ssl
 import struct
 import threading
 import time
-from typing import Any, ContextManager, List, Optional, Tuple
+from functools import partial
+from typing import Any, Callable, List, Optional, Tuple, Union
 from urllib.parse import urlsplit
 
 import certifi
 import websocket
-from websocket import ABNF
 
 from ..errors import ConnectionLost, TransportError
 from ..redact import scrub_exception
 from . import sockets
 from .http import environment_proxy, split_proxy
 from .sockets import Interrupted, Interrupter
-from .wsframes import CLOSE, PING, PONG, SKIPPED, TEXT, FrameParser, Message
+from .wsframes import CLOSE, PING, PONG, SKIPPED, TEXT, FrameParser, Message, client_frame
 
 __all__ = ["CLOSE", "PING", "PONG", "SKIPPED", "TEXT", "WsConnection", "WsDoor"]
 
 READ_BYTES = 65_536  # a block of the socket; larger ones gained nothing in the bench
+NORMAL = 1000  # "the purpose is fulfilled"; RFC 6455, 7.4.1
 NO_STATUS = 1005  # "no code was in the close frame"; RFC 6455, 7.4.1
 ABNORMAL = 1006  # "there was no close frame"; RFC 6455, 7.4.1
 
@@ -157,14 +158,17 @@ class WsConnection:
         self._parser = FrameParser(max_message_bytes)
         sockets.set_deadline(sock, None)
         sock.setblocking(False)
-        # OpenSSL allows one thread at a time in a connection; a plain socket needs no such care.
-        secure = isinstance(sock, ssl.SSLSocket)
-        self._tls_lock: ContextManager[Any] = threading.Lock() if secure else contextlib.nullcontext()
+        self._secure = isinstance(sock, ssl.SSLSocket)
+        # Past the deadlines of BoundedSocket, which have no say here and cost half a microsecond a call.
+        plain_recv, plain_send = partial(socket.socket.recv, sock), partial(socket.socket.send, sock)
+        self._recv: Callable[[int], bytes] = self._locked(sock.recv) if self._secure else plain_recv
+        self._write: Callable[[Any], int] = self._locked(sock.send) if self._secure else plain_send
+        self._tls_lock = threading.Lock()
         self._out_lock = threading.Lock()
         self._out: List[bytes] = []
         self._flushing = False  # some thread writes, or left the rest to the reading thread (_stalled)
         self._stalled = False
-        self._partial: Optional[memoryview] = None
+        self._partial: Union[bytes, memoryview, None] = None  # what is being written; of the thread that flushes
         self._queued_bytes = 0
         self._written_bytes = 0
         self._wake_reader, self._wake_writer = socket.socketpair()
@@ -172,6 +176,8 @@ class WsConnection:
         self._wake_writer.setblocking(False)
         self._selector = selectors.DefaultSelector()
         self._selector.register(sock, selectors.EVENT_READ)
+        self._events = selectors.EVENT_READ
+        self._emptied = False  # the last read took all there was, so the next one would find nothing
         self._selector.register(self._wake_reader, selectors.EVENT_READ)
         self._end: Optional[ConnectionLost] = None  # the server's close frame, told after what came before it
         self._closed = False
@@ -182,7 +188,7 @@ class WsConnection:
         The result, given to ``was_written``, tells later whether any byte of the frame was written. Raises
         ConnectionLost.
         """
-        return self._send(ABNF.create_frame(text, ABNF.OPCODE_TEXT).format())
+        return self._send(client_frame(TEXT, text.encode("utf-8")))
 
     def was_written(self, ticket: int) -> bool:
         """True when at least a byte of the frame was handed to the system."""
@@ -203,7 +209,7 @@ class WsConnection:
     def close(self) -> None:
         """Say good-bye if there is room for it, and end the connection now; a waiting ``receive`` raises."""
         with contextlib.suppress(TransportError):
-            self._send(ABNF.create_frame(struct.pack("!H", 1000), ABNF.OPCODE_CLOSE).format())
+            self._send(client_frame(CLOSE, struct.pack("!H", NORMAL)))
         self.abort()
 
     def abort(self) -> None:
@@ -225,64 +231,81 @@ class WsConnection:
         self._wake_reader.close()
         self._wake_writer.close()
 
+    def _locked(self, call: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """OpenSSL allows one thread at a time in a connection; a plain socket needs no such care."""
+
+        def locked(argument: Any) -> Any:
+            with self._tls_lock:
+                return call(argument)
+
+        return locked
+
     def _send(self, frame: bytes) -> int:
         with self._out_lock:
             if self._closed:
                 raise ConnectionLost("The connection is closed.", kind="tcp")
             ticket = self._queued_bytes
             self._queued_bytes += len(frame)
-            self._out.append(frame)
             if self._flushing:  # the thread that flushes takes this frame along
+                self._out.append(frame)
                 return ticket
             self._flushing = True
+            self._partial = frame
         self._flush()
         return ticket
 
     def _flush(self) -> None:
         """Write until nothing is left or the system takes no more; the caller has set _flushing."""
         while True:
+            part = self._partial
+            if part is not None:
+                try:
+                    count = self._write(part)
+                except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                    self._stalled = True
+                    self._wake()
+                    return
+                except (OSError, ValueError):  # broken: the reading thread finds out and reports it
+                    self.abort()
+                    return
+                self._written_bytes += count
+                if count < len(part):
+                    self._partial = memoryview(part)[count:]
+                    continue
             with self._out_lock:
-                if self._partial is None:
-                    if not self._out or self._closed:
-                        self._flushing = False
-                        return
-                    whole = self._out[0] if len(self._out) == 1 else b"".join(self._out)
-                    self._out.clear()
-                    self._partial = memoryview(whole)
-            try:
-                with self._tls_lock:
-                    count = self._sock.send(self._partial)
-            except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
-                self._stalled = True
-                self._wake()
-                return
-            except (OSError, ValueError):  # broken: the reading thread finds out and reports it
-                self.abort()
-                return
-            self._written_bytes += count
-            self._partial = self._partial[count:] if count < len(self._partial) else None
+                if not self._out or self._closed:
+                    self._partial = None
+                    self._flushing = False
+                    return
+                self._partial = self._out[0] if len(self._out) == 1 else b"".join(self._out)
+                self._out.clear()
 
     def _read(self) -> bytes:
         while True:
-            try:
-                with self._tls_lock:
-                    data: bytes = self._sock.recv(READ_BYTES)
-            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            if self._emptied:
+                self._emptied = False
                 self._wait()
+            try:
+                data = self._recv(READ_BYTES)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                self._emptied = True
                 continue
             except (OSError, ValueError) as exc:
                 scrub_exception(exc)
                 raise ConnectionLost("The connection was cut.", kind="tcp", status=ABNORMAL) from exc
             if not data:
                 raise ConnectionLost("The connection ended without a close frame.", kind="tcp", status=ABNORMAL)
+            # TLS keeps decrypted bytes that no wait would announce.
+            self._emptied = len(data) < READ_BYTES and not self._secure
             return data
 
     def _wait(self) -> None:
         """Wait until there is something to read, or room for what is left to write."""
         writing = self._stalled
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if writing else 0)
-        if self._selector.get_key(self._sock).events != events:
+        if self._events != events:
             self._selector.modify(self._sock, events)
+            self._events = events
         for key, ready in self._selector.select():
             if key.fileobj is self._wake_reader:
                 with contextlib.suppress(BlockingIOError):
@@ -301,13 +324,13 @@ class WsConnection:
         if self._end is not None:
             return True  # nothing counts behind a close frame
         if opcode == PING:
-            self._answer(payload, ABNF.OPCODE_PONG)
+            self._answer(payload, PONG)
         elif opcode == CLOSE:
             code = struct.unpack("!H", payload[:2])[0] if len(payload) >= 2 else NO_STATUS
-            self._answer(payload[:2], ABNF.OPCODE_CLOSE)
+            self._answer(payload[:2], CLOSE)
             self._end = ConnectionLost(f"The server closed the connection with code {code}.", kind="tcp", status=code)
         return opcode in (PING, PONG, CLOSE)
 
     def _answer(self, payload: bytes, opcode: int) -> None:
         with contextlib.suppress(TransportError):  # closed meanwhile: then there is nobody to answer
-            self._send(ABNF.create_frame(payload, opcode).format())
+            self._send(client_frame(opcode, payload))
