@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 SAFETY_NET = 30.0  # real seconds after which a forgotten wait of a test fails instead of hanging
 GRACE = 2.0  # real seconds that a thread on its way out may take
+YIELD = 0.001  # real seconds to let a notified thread run before looking again
 THREAD_PREFIX = "wxsdk-"
 
 
@@ -108,6 +109,8 @@ class FakeClock(Clock):
                 return
             if time.monotonic() > deadline:
                 raise AssertionError(f"thread(s) like {name!r} were notified but did not run")
+            with self._changed:
+                self._changed.wait(YIELD)
 
     def next_deadline(self) -> Optional[float]:
         """Seconds from now to the first hour that a parked thread waits for; None when none does."""
