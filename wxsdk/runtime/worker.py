@@ -55,7 +55,7 @@ class Worker:
     def _run(self) -> None:
         try:
             self._target()
-        except Exception as exc:  # the last place where it can be seen: a thread must not die unheard
+        except BaseException as exc:
             log.exception("thread %s ended by an unexpected error", self.name)
             if self._on_crash is not None:
                 self._on_crash(exc)
