@@ -1,0 +1,240 @@
+"""ILinkApi: one method for each endpoint of the iLink API (protocol-ilink, 1). No retries, no state but the token."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Type, TypeVar, Union
+
+from ..errors import TransportError
+from ..log import get_logger
+from ..redact import Secret
+from ..runtime.http import HttpDoor, HttpReply
+from . import endpoints
+from .answers import decode_answer, error_for
+from .config import WeixinConfig, check_token
+from .endpoints import Endpoint
+from .updates import POLL_GRACE
+from .wire import (
+    Answer,
+    ConfigReply,
+    QrCodeReply,
+    QrStatusReply,
+    SendReply,
+    TypingStatus,
+    UpdatesReply,
+    UploadUrlReply,
+    WeixinMessage,
+    decode_updates,
+    dump_json,
+)
+
+log = get_logger(__name__)
+
+# Fields of requests whose values no error text may repeat, though a server may echo them.
+_SECRET_FIELDS = frozenset(
+    ("context_token", "typing_ticket", "aeskey", "aes_key", "filekey", "encrypt_query_param", "local_token_list")
+)
+
+A = TypeVar("A", bound=Answer)
+
+
+class ILinkApi:
+    """The calls of the API. Any thread may make them; each blocks until its answer or its whole deadline.
+
+    Every method raises TransportError when no usable answer came (HTTP errors, HTML and bad JSON too) and a typed
+    ApiError for a non-zero ``ret`` or ``errcode``; no text of either shows a secret of the request.
+    """
+
+    def __init__(self, config: WeixinConfig) -> None:
+        self._config = config
+        self._token = Secret(config.token)
+        # Its own door, so that a stop or a new token ends polls alone.
+        self._polls = HttpDoor(proxy=config.proxy)
+        self._calls = HttpDoor(proxy=config.proxy)
+
+    def __repr__(self) -> str:
+        return f"<ILinkApi {self._config.base_url}>"
+
+    @property
+    def token(self) -> Secret:
+        """The bot token in use."""
+        return self._token
+
+    def set_token(self, token: str) -> None:
+        """Use *token* from the next request on. ConfigError when it is no token."""
+        self._token = check_token(token)
+
+    # the endpoints
+
+    def get_updates(self, get_updates_buf: str = "", *, timeout: Optional[float] = None) -> UpdatesReply:
+        """Wait for messages after the cursor *get_updates_buf*.
+
+        timeout: whole deadline in seconds, which has to be longer than the server's hold.
+        """
+        token = self._token
+        answer = self.poll(get_updates_buf, self._config.long_poll_timeout + POLL_GRACE if timeout is None else timeout)
+        reply = decode_updates(decode_answer(answer.status, answer.body, endpoint=endpoints.GET_UPDATES.path))
+        self._check(reply, endpoints.GET_UPDATES, (str(token),))
+        return reply
+
+    def poll(self, get_updates_buf: str, timeout: float) -> HttpReply:
+        """One getupdates, its answer as it came; for the poll loop, which judges it by itself."""
+        return self._post(endpoints.GET_UPDATES, endpoints.updates_body(get_updates_buf), timeout, door=self._polls)
+
+    def send_message(self, msg: Union[WeixinMessage, Mapping[str, Any]]) -> SendReply:
+        """Send one message. Errors carry its client_id; a TransportError says whether it may have gone out."""
+        wire = msg.to_dict() if isinstance(msg, WeixinMessage) else dict(msg)
+        client_id = wire.get("client_id")
+        body = endpoints.send_body(wire)
+        return self._call(endpoints.SEND_MESSAGE, body, SendReply, client_id=client_id, empty_ok=True)
+
+    def get_upload_url(self, request: Mapping[str, Any]) -> UploadUrlReply:
+        """Announce a file; *request* has the fields of protocol-ilink, 5."""
+        return self._call(endpoints.GET_UPLOAD_URL, dict(request), UploadUrlReply)
+
+    def get_config(self, user_id: str, context_token: Optional[str] = None) -> ConfigReply:
+        """What the platform says about a conversation, the typing ticket above all."""
+        return self._call(endpoints.GET_CONFIG, endpoints.config_body(user_id, context_token), ConfigReply)
+
+    def send_typing(self, user_id: str, typing_ticket: str, status: int = TypingStatus.TYPING) -> None:
+        """Show (or with ``TypingStatus.CANCEL`` end) the typing sign."""
+        self._call(endpoints.SEND_TYPING, endpoints.typing_body(user_id, typing_ticket, status), Answer)
+
+    def notify_start(self, *, timeout: Optional[float] = None) -> None:
+        """Tell the platform that the bot begins to poll. Ends like a poll when polls are interrupted."""
+        self._call(endpoints.NOTIFY_START, {}, Answer, empty_ok=True, timeout=timeout, door=self._polls)
+
+    def notify_stop(self, *, timeout: Optional[float] = None) -> None:
+        """Tell the platform that the bot ends."""
+        self._call(endpoints.NOTIFY_STOP, {}, Answer, empty_ok=True, timeout=timeout)
+
+    def get_qr_code(self, bot_type: Optional[str] = None, local_tokens: Sequence[str] = ()) -> QrCodeReply:
+        """Ask for a QR code to log in with. Carries no token of its own, and *local_tokens*, newest first."""
+        endpoint = endpoints.GET_QR_CODE
+        url = endpoints.endpoint_url(self._config.base_url, endpoint, bot_type=bot_type or endpoints.BOT_TYPE)
+        body = endpoints.qr_code_body(local_tokens)
+        return self._login_call(endpoint, url, body, QrCodeReply, _secret_values(body))
+
+    def get_qr_status(
+        self, qrcode: str, verify_code: Optional[str] = None, *, base_url: Optional[str] = None
+    ) -> QrStatusReply:
+        """The state of a QR code; the server may hold the answer. *base_url*: where a redirect led to."""
+        endpoint = endpoints.GET_QR_STATUS
+        base = base_url or self._config.base_url
+        url = endpoints.endpoint_url(base, endpoint, qrcode=str(qrcode), verify_code=verify_code)
+        return self._login_call(endpoint, url, None, QrStatusReply, (str(qrcode), verify_code or ""))
+
+    # stopping
+
+    def interrupt_polls(self) -> None:
+        """End the polls under way and refuse new ones until ``resume_polls``."""
+        self._polls.interrupt()
+
+    def resume_polls(self) -> None:
+        """Allow polls again."""
+        self._polls.resume()
+
+    def interrupt_calls(self) -> None:
+        """End every other call under way and refuse new ones until ``resume_calls``."""
+        self._calls.interrupt()
+
+    def resume_calls(self) -> None:
+        """Allow the other calls again."""
+        self._calls.resume()
+
+    def close(self) -> None:
+        """Close the idle connections; later calls open new ones."""
+        self._polls.close()
+        self._calls.close()
+
+    # the exchange
+
+    def _call(
+        self,
+        endpoint: Endpoint,
+        body: Dict[str, Any],
+        kind: Type[A],
+        *,
+        client_id: Optional[str] = None,
+        empty_ok: bool = False,
+        timeout: Optional[float] = None,
+        door: Optional[HttpDoor] = None,
+    ) -> A:
+        hidden = [str(self._token), *_secret_values(body)]
+        deadline = self._deadline(endpoint) if timeout is None else timeout
+        answer = self._post(endpoint, body, deadline, door=door, client_id=client_id)
+        raw = decode_answer(answer.status, answer.body, endpoint=endpoint.path, client_id=client_id, empty_ok=empty_ok)
+        reply = kind.from_dict(raw)
+        self._check(reply, endpoint, hidden, client_id)
+        return reply
+
+    def _post(
+        self,
+        endpoint: Endpoint,
+        body: Dict[str, Any],
+        timeout: float,
+        *,
+        door: Optional[HttpDoor] = None,
+        client_id: Optional[str] = None,
+    ) -> HttpReply:
+        full = {**body, "base_info": endpoints.base_info(self._config.channel_version, self._config.bot_agent)}
+        url = endpoints.endpoint_url(self._config.base_url, endpoint)
+        door = door or self._calls
+        return self._exchange(endpoint, url, full, timeout, door=door, token=self._token, client_id=client_id)
+
+    def _login_call(
+        self, endpoint: Endpoint, url: str, body: Optional[Dict[str, Any]], kind: Type[A], hidden: Sequence[str]
+    ) -> A:
+        """A call of the login, which never carries the bot token."""
+        answer = self._exchange(endpoint, url, body, self._deadline(endpoint), door=self._calls)
+        reply = kind.from_dict(decode_answer(answer.status, answer.body, endpoint=endpoint.path))
+        self._check(reply, endpoint, hidden)
+        return reply
+
+    def _exchange(
+        self,
+        endpoint: Endpoint,
+        url: str,
+        body: Optional[Dict[str, Any]],
+        timeout: float,
+        *,
+        door: HttpDoor,
+        token: Optional[str] = None,
+        client_id: Optional[str] = None,
+    ) -> HttpReply:
+        headers = endpoints.request_headers(
+            channel_version=self._config.channel_version,
+            route_tag=self._config.route_tag,
+            post=endpoint.method == "POST",
+            token=token,
+            uint32=secrets.randbits(32),
+        )
+        content = None if body is None else dump_json(body)
+        try:
+            answer = door.request(endpoint.method, url, headers=headers, body=content, timeout=timeout)
+        except TransportError as error:
+            log.debug("%s: no answer (%s)", endpoint.path, error.kind)
+            error.client_id = client_id
+            raise
+        log.debug("%s: HTTP %d, %d bytes", endpoint.path, answer.status, len(answer.body))
+        return answer
+
+    def _deadline(self, endpoint: Endpoint) -> float:
+        return float(getattr(self._config, endpoint.setting))
+
+    @staticmethod
+    def _check(reply: Answer, endpoint: Endpoint, hidden: Sequence[str], client_id: Optional[str] = None) -> None:
+        error = error_for(reply, endpoint=endpoint.path, client_id=client_id, secrets=hidden)
+        if error is not None:
+            raise error
+
+
+def _secret_values(value: Any, name: str = "") -> List[str]:
+    """The texts in a request that must not come back in an error's text."""
+    if isinstance(value, str):
+        return [str(value)] if name in _SECRET_FIELDS or isinstance(value, Secret) else []
+    if isinstance(value, dict):
+        return [found for key, part in value.items() for found in _secret_values(part, key)]
+    if isinstance(value, (list, tuple)):
+        return [found for part in value for found in _secret_values(part, name)]
+    return []

@@ -1,0 +1,301 @@
+"""WeixinClient: a bot of personal WeChat, from start to shutdown (iLink)."""
+
+from __future__ import annotations
+
+import threading
+from typing import Optional, Union
+
+from ..errors import ConfigError
+from ..health import Health
+from ..log import get_logger
+from ..runtime.clock import Clock
+from ..runtime.instance_lock import InstanceLock
+from ..runtime.lifecycle import wait_until_stopped
+from ..runtime.store import MemoryStore, Store
+from .allowance import Allowance
+from .api import ILinkApi
+from .book import Book
+from .cdn import MediaDoor
+from .config import WeixinConfig, check_token
+from .context import MessageContext
+from .files import PathLike, ProgressCallback
+from .handler import MessageHandler, OnMessage, as_handler
+from .inbound import to_inbound
+from .inbox import Entry
+from .outbound import SendResult
+from .quota import Quota
+from .running import Running
+from .runs import OutboundRun
+from .sending import Sender
+from .tokens import ContextTokenStore
+from .typing_sign import TypingSigns
+from .vitals import Vitals
+
+log = get_logger(__name__)
+
+SHUTDOWN_TIMEOUT = 5.0  # seconds for the handlers that still run
+
+
+class WeixinClient:
+    """A bot of personal WeChat.
+
+    handler: a MessageHandler, or a function in place of its on_message; without one the client only sends. store: what
+    must survive the process goes there; a MemoryStore by default. Nothing is started or opened here.
+    """
+
+    def __init__(
+        self,
+        config: WeixinConfig,
+        handler: Union[MessageHandler, OnMessage, None] = None,
+        *,
+        store: Optional[Store] = None,
+        _clock: Optional[Clock] = None,
+    ) -> None:
+        if not isinstance(config, WeixinConfig):
+            raise ConfigError("The config is no WeixinConfig.", remedy='Give WeixinConfig(token="…").')
+        self._config = config
+        self._handler = as_handler(handler)
+        self._clock = clock = _clock or Clock()
+        self._store: Store = MemoryStore() if store is None else store
+        self.api = ILinkApi(config)
+        self._vitals = Vitals(clock)
+        self._book = Book(self._store, config, clock)
+        self._allowance = Allowance(self._store, config, clock)
+        self._tokens = ContextTokenStore(self._store, clock)
+        self._media_door = MediaDoor(config, self.api, pause=self._allowance.pause)
+        self._typing_signs = TypingSigns(config, clock, self.api, self._tokens)
+        self._sender = Sender(
+            config, clock, self.api, self._book, self._tokens, self._allowance, self._media_door, self._vitals
+        )
+        self._life = threading.Lock()  # orders start, set_token and the end of a run
+        self._running: Optional[Running] = None
+        self._instance_lock: Optional[InstanceLock] = None
+
+    def __repr__(self) -> str:
+        return f"<WeixinClient {self._config.base_url} {self._vitals.snapshot().state.value}>"
+
+    # life
+
+    def start(self, sync_buf: Optional[str] = None) -> None:
+        """Start the threads that receive, and return. A second call changes nothing; after shutdown it starts anew.
+
+        sync_buf: begin after this cursor, whatever the store says. Raises ConfigError without a handler or a token,
+        AlreadyRunning when the bot is served on this machine already, and what the store raises.
+        """
+        if sync_buf is not None and not isinstance(sync_buf, str):
+            raise ConfigError("sync_buf is no str.", remedy="Give what on_sync_buf_updated got, or leave it out.")
+        if self._handler is None:
+            raise ConfigError("There is no handler.", remedy="Give WeixinClient one; it is needed to receive.")
+        check_token(self.api.token)
+        with self._life:
+            if self._running is not None and not self._running.stopping:
+                return
+            self._acquire()
+            try:
+                self._ready()
+                running = self._make_running(self._handler)
+                running.start(sync_buf)
+            except BaseException:
+                self._release()
+                raise
+            self._running = running
+
+    def run(self, sync_buf: Optional[str] = None) -> None:
+        """start(), wait, and shut down on Ctrl-C, SIGTERM or a shutdown() from elsewhere.
+
+        Raises what start() raises, and what ended the client by itself.
+        """
+        self.start(sync_buf)
+        try:
+            wait_until_stopped(self.wait)
+        finally:
+            self.shutdown()
+
+    def wait(self, timeout: Optional[float] = None) -> bool:
+        """Wait until the client has ended; False when *timeout* seconds passed first. True when it does not run.
+
+        Raises what ended the client by itself.
+        """
+        running = self._running
+        return True if running is None else running.wait(timeout)
+
+    def shutdown(self, timeout: float = SHUTDOWN_TIMEOUT) -> bool:
+        """Stop receiving, let the handlers finish, end the threads; True when all that came about within *timeout*.
+
+        The order: end the poll, hand over what has come, wait for the handlers, on_shutdown, end the threads, close the
+        store and the connections. Near the end of *timeout* seconds, sends that handlers wait for end with a
+        ConnectionLost or TransportError; their messages stay in the store and come again at the next start. Idempotent.
+        A handler may call it: its own thread ends by itself when it returns. Sends work afterwards, too.
+        """
+        running = self._running
+        self._typing_signs.end_blocks()
+        if running is not None:
+            return running.shutdown(timeout)
+        self._close()
+        return True
+
+    def __enter__(self) -> WeixinClient:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
+
+    # sending
+
+    def send_text(self, to: str, text: str, context_token: Optional[str] = None) -> SendResult:
+        """Send *text* to the user *to*, in several messages when it is long.
+
+        context_token: None for the newest known one of that user. Messages to one user go out one at a time, in the
+        order of the calls, and all of them at the pace of sends_per_second; a failed try is repeated under the same
+        client_id, so it cannot be doubled. Returns the last message's result, with all of them in ``parts``.
+
+        Raises ConfigError or Unsupported for unusable arguments and LimitExceeded by the policy "refuse", all before
+        anything is sent; TransportError (``may_have_been_sent``, ``client_id``) without a usable answer; SendRejected,
+        TokenStale or another ApiError for a refusal. The parts before a failed one have gone out.
+        """
+        self._ready()
+        return self._sender.send_text(to, text, context_token)
+
+    def send_media(
+        self,
+        to: str,
+        path: PathLike,
+        context_token: Optional[str] = None,
+        *,
+        caption: Optional[str] = None,
+        progress: Optional[ProgressCallback] = None,
+    ) -> SendResult:
+        """Upload a file and send it to the user *to*: an image or video as such, anything else (voices too) as a file.
+
+        caption: a text that goes before it, as a message of its own. progress(done_bytes, total_bytes): see
+        ``MessageContext``. Memory use is constant. Raises as ``send_text`` does, and UploadFailed when the file cannot
+        be read or did not reach the CDN; then no message was sent.
+        """
+        self._ready()
+        return self._sender.send_media(to, path, context_token, caption=caption, progress=progress)
+
+    def send_typing(self, to: str) -> None:
+        """Show the typing sign to the user *to* for about 5 s. Raises TransportError or ApiError."""
+        self._ready()
+        self._typing_signs.show(to)
+
+    def cancel_typing(self, to: str) -> None:
+        """End the typing sign. Raises TransportError or ApiError."""
+        self._ready()
+        self._typing_signs.cancel(to)
+
+    def outbound_run(self, to: str, context_token: Optional[str] = None, run_id: Optional[str] = None) -> OutboundRun:
+        """Messages and tool calls to the user *to* that belong together; a new run_id unless one is given."""
+        self._ready()
+        return OutboundRun(self._sender, to, context_token, run_id)
+
+    def quota(self, user_id: str) -> Quota:
+        """How many messages the user may still get, as far as this client knows."""
+        return self._allowance.quota(user_id)
+
+    @property
+    def context_tokens(self) -> ContextTokenStore:
+        """The newest context token of each user."""
+        self._ready()
+        return self._tokens
+
+    # tokens
+
+    def set_token(self, token: str) -> None:
+        """Use another bot token from now on; a running client polls with it at once.
+
+        The cursor and the context tokens of the old one are forgotten. ConfigError when it is no token.
+        """
+        checked = check_token(token)
+        with self._life:
+            if checked == self.api.token:
+                return
+            self._book.claim(checked)
+            self.api.set_token(checked)
+            self._allowance.clear()
+            self._typing_signs.forget_tickets()
+            running = self._running
+        if running is not None:
+            running.loop.token_changed()
+
+    # health
+
+    def health(self) -> Health:
+        """How the client is doing. Takes microseconds and never waits."""
+        running = self._running
+        if running is None:
+            return self._vitals.snapshot()
+        dispatcher = running.dispatcher
+        return self._vitals.snapshot(
+            queued=dispatcher.queued, workers_busy=dispatcher.busy, workers=dispatcher.max_workers
+        )
+
+    # the parts
+
+    def _ready(self) -> None:
+        self._book.claim(self.api.token)
+
+    def _make_running(self, handler: MessageHandler) -> Running:
+        return Running(
+            self._config,
+            self._clock,
+            handler,
+            self.api,
+            self._book,
+            self._vitals,
+            make_context=self._make_context,
+            heard=self._allowance.heard,
+            abort=self._interrupt_sends,
+            resume=self._resume_sends,
+            closed=self._run_ended,
+        )
+
+    def _make_context(self, entry: Entry) -> MessageContext:
+        user_id = entry.message.from_user_id or ""
+        inbound = to_inbound(entry.message, lambda message_id: self._book.quoted(user_id, message_id))
+        return MessageContext(
+            inbound,
+            redelivered=entry.redelivered,
+            sender=self._sender,
+            media_door=self._media_door,
+            typing_signs=self._typing_signs,
+        )
+
+    def _interrupt_sends(self) -> None:
+        self._allowance.interrupt()
+        self.api.interrupt_calls()
+        self._media_door.interrupt()
+
+    def _resume_sends(self) -> None:
+        self._media_door.resume()
+        self.api.resume_calls()
+        self._allowance.resume()
+
+    def _run_ended(self, running: Running) -> None:
+        if running.error is None:
+            self._vitals.stopped()
+        with self._life:
+            if running is self._running:  # else another start() has taken everything over
+                self._close()
+                self._release()
+
+    def _close(self) -> None:
+        self.api.close()
+        self._media_door.close()
+        try:
+            self._store.close()
+        except Exception as exc:  # noqa: BLE001  a store may raise anything of its own
+            log.warning("the store could not be closed: %s", type(exc).__name__)
+
+    def _acquire(self) -> None:
+        if not self._config.single_instance or self._instance_lock is not None:
+            return
+        lock = InstanceLock("ilink", f"{self._config.base_url}\n{self.api.token}")
+        lock.acquire()
+        self._instance_lock = lock
+
+    def _release(self) -> None:
+        lock, self._instance_lock = self._instance_lock, None
+        if lock is not None:
+            lock.release()

@@ -1,0 +1,89 @@
+"""MessageContext: one message as a handler gets it, with everything needed to answer it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Callable, ContextManager, Optional, Union
+
+from .inbound import Inbound
+from .media import MediaInfo
+from .outbound import SendResult
+from .quotes import RefMessageInfo
+from .runs import OutboundRun
+from .wire import WeixinMessage
+
+if TYPE_CHECKING:
+    from .cdn import MediaDoor
+    from .sending import Sender
+    from .typing_sign import TypingSigns
+
+Progress = Callable[[int, int], None]
+"""progress(done_bytes, total_bytes): counts bytes of the plain file, never goes back and ends at its size."""
+
+
+class MessageContext:
+    """A message of a user.
+
+    body: the text or transcript, None when it has neither; a quoted text stands before it. media: its file, else that
+    of the quoted message. ref_message: what it quotes. message: all of it, as it came. redelivered: an earlier run may
+    have begun to handle it. Replies carry the user's newest context token. Every method may be called from any thread,
+    also after on_message has returned.
+    """
+
+    def __init__(
+        self, inbound: Inbound, *, redelivered: bool, sender: Sender, media_door: MediaDoor, typing_signs: TypingSigns
+    ) -> None:
+        self.message_id: str = inbound.message_id
+        self.from_user_id: str = inbound.from_user_id
+        self.to_user_id: str = inbound.to_user_id
+        self.create_time_ms: int = inbound.create_time_ms
+        self.session_id: str = inbound.session_id
+        self.context_token: Optional[str] = inbound.context_token
+        self.body: Optional[str] = inbound.body
+        self.media: Optional[MediaInfo] = inbound.media
+        self.ref_message: Optional[RefMessageInfo] = inbound.ref_message
+        self.message: WeixinMessage = inbound.message
+        self.redelivered = redelivered
+        self._sender = sender
+        self._media_door = media_door
+        self._typing_signs = typing_signs
+
+    def __repr__(self) -> str:
+        kind = self.media.kind if self.media else "text" if self.body else "other"
+        again = ", redelivered" if self.redelivered else ""
+        return f"<MessageContext {self.message_id} from {self.from_user_id}: {kind}{again}>"
+
+    def reply_text(self, text: str) -> SendResult:
+        """Send *text* to the user; see ``WeixinClient.send_text``."""
+        return self._sender.send_text(self.from_user_id, text)
+
+    def reply_media(
+        self, path: Union[str, Path], *, caption: Optional[str] = None, progress: Optional[Progress] = None
+    ) -> SendResult:
+        """Send a file to the user; see ``WeixinClient.send_media``."""
+        return self._sender.send_media(self.from_user_id, path, caption=caption, progress=progress)
+
+    def download_media(self, media: MediaInfo, dest: Union[str, Path], *, progress: Optional[Progress] = None) -> Path:
+        """Fetch and decrypt *media*; the file's path comes back.
+
+        dest: a file (written over if it exists), or an existing folder, in which the file gets the name from the
+        message, made harmless and unique. Memory use is constant. On failure nothing is left at the destination.
+        Raises DownloadFailed, DecryptError (wrong key), LimitExceeded (beyond max_download_bytes) or ConfigError.
+        """
+        return self._media_door.download(media, dest, progress=progress)
+
+    def send_typing(self) -> None:
+        """Show the typing sign for about 5 s. Raises TransportError or ApiError."""
+        self._typing_signs.show(self.from_user_id)
+
+    def cancel_typing(self) -> None:
+        """End the typing sign. Raises TransportError or ApiError."""
+        self._typing_signs.cancel(self.from_user_id)
+
+    def typing(self) -> ContextManager[None]:
+        """A block during which the typing sign shows. It never raises by itself and always ends the sign."""
+        return self._typing_signs.block(self.from_user_id)
+
+    def run(self) -> OutboundRun:
+        """A run of messages that belong together, tool calls included, to the user."""
+        return OutboundRun(self._sender, self.from_user_id)

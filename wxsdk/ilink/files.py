@@ -1,0 +1,176 @@
+"""The files on this side of a transfer: what is sent, where something is saved, and who hears of progress."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import Any, Callable, Iterator, Optional, Union
+
+from ..errors import ConfigError, DownloadFailed, UploadFailed
+
+HASH_BLOCK = 1024 * 1024  # bytes read at a time; MD5 is no faster with more
+
+PathLike = Union[str, "os.PathLike[str]"]
+ProgressCallback = Callable[[int, int], Any]
+
+
+class CallbackRaised(Exception):
+    """A progress callback raised ``error``; carries it past the code that retries failed transfers."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__("a progress callback raised")
+        self.error = error
+
+
+class Progress:
+    """Reports bytes of the plain file; never goes back, though a try may begin anew."""
+
+    def __init__(self, callback: Optional[ProgressCallback]) -> None:
+        self._callback = callback
+        self._done = -1
+
+    def report(self, done: int, total: int) -> None:
+        """*done* of *total* bytes, unless as much was reported before."""
+        if self._callback is None or done <= self._done:
+            return
+        self._done = done
+        try:
+            self._callback(done, max(total, done))
+        except Exception as exc:
+            raise CallbackRaised(exc) from exc
+
+    def finish(self, size: int) -> None:
+        """The end, reported once: *size* of *size*."""
+        if self._done == size:
+            self._done = size - 1  # the total may have been an estimate until now
+        self.report(size, size)
+
+
+class SourceFile:
+    """A file to be sent, open and measured. A context manager.
+
+    Raises UploadFailed when it cannot be read, ConfigError when *path* is no path of a file.
+    """
+
+    def __init__(self, path: PathLike) -> None:
+        checked = check_path(path, "path")
+        self.name = checked.name.encode("utf-8", "replace").decode("utf-8")
+        try:
+            self._file = checked.open("rb", buffering=0)
+        except IsADirectoryError as exc:
+            raise ConfigError("The path leads to a folder.", remedy="Give the path of a file.") from exc
+        except OSError as exc:
+            raise UploadFailed(f"The file {self.name!r} cannot be read ({exc.strerror}).") from exc
+        before = os.fstat(self._file.fileno())
+        if not stat.S_ISREG(before.st_mode):
+            self._file.close()
+            raise ConfigError("The path leads to no regular file.", remedy="Give the path of a file.")
+        self.size = before.st_size
+        self._stamp = before.st_mtime_ns
+
+    def __enter__(self) -> SourceFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def md5_hex(self) -> str:
+        """The MD5 of the content. UploadFailed when it cannot be read or changes meanwhile."""
+        digest = hashlib.md5(usedforsecurity=False)
+        for block in self.blocks(memoryview(bytearray(HASH_BLOCK))):
+            digest.update(block)
+        self.check_unchanged()
+        return digest.hexdigest()
+
+    def blocks(self, buffer: memoryview) -> Iterator[memoryview]:
+        """The content from the beginning, in pieces that lie in *buffer*, full ones but for the last."""
+        self._file.seek(0)
+        left = self.size
+        while left:
+            wanted = min(left, len(buffer))
+            filled = self._fill(buffer[:wanted])
+            if filled < wanted:
+                raise self._changed()
+            left -= filled
+            yield buffer[:filled]
+
+    def check_unchanged(self) -> None:
+        """UploadFailed when somebody wrote to the file since it was opened."""
+        now = os.fstat(self._file.fileno())
+        if (now.st_size, now.st_mtime_ns) != (self.size, self._stamp):
+            raise self._changed()
+
+    def _fill(self, target: memoryview) -> int:
+        filled = 0
+        try:
+            while filled < len(target):
+                count = self._file.readinto(target[filled:])
+                if not count:
+                    break
+                filled += count
+        except OSError as exc:
+            raise UploadFailed(f"The file {self.name!r} cannot be read ({exc.strerror}).") from exc
+        return filled
+
+    def _changed(self) -> UploadFailed:
+        return UploadFailed(f"The file {self.name!r} changed while it was sent.", remedy="Send it again.")
+
+
+class Destination:
+    """Where a download goes: into a temporary file beside its place, moved there when it is whole.
+
+    dest: a file, or an existing folder, in which it gets *name* or a name like it that is free.
+    """
+
+    def __init__(self, dest: PathLike, name: str) -> None:
+        self._path = check_path(dest, "dest")
+        self._name = name if self._path.is_dir() else None
+        folder = self._path if self._name is not None else self._path.parent
+        if not folder.is_dir():
+            raise ConfigError("The folder of dest does not exist.", remedy="Make it, or give another.")
+        self._folder = folder
+        self._temporary = folder / f".wxsdk-{secrets.token_hex(8)}.part"
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Any]:
+        """The temporary file, open for writing; gone after the block unless ``keep`` was called."""
+        try:
+            # Not 0600: the file is the user's, with the rights that the user's umask gives.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+            with open(os.open(self._temporary, flags, 0o666), "wb", buffering=0) as file:
+                yield file
+        finally:
+            with contextlib.suppress(FileNotFoundError):
+                self._temporary.unlink()
+
+    def keep(self) -> Path:
+        """Move the finished file to its place; its path. Called inside ``writing`` or right after its end."""
+        if self._name is None:
+            os.replace(self._temporary, self._path)
+            return self._path
+        target = self._reserve(self._name)
+        os.replace(self._temporary, target)
+        return target
+
+    def _reserve(self, name: str) -> Path:
+        stem, ending = os.path.splitext(name)
+        for number in itertools.count():
+            target = self._folder / (f"{stem} ({number}){ending}" if number else name)
+            try:
+                os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+            except FileExistsError:
+                continue
+            return target
+        raise DownloadFailed("No name is free.")  # never reached: the count has no end
+
+
+def check_path(path: object, name: str) -> Path:
+    """*path* as a Path; ConfigError when it is none."""
+    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path) or "\0" in str(os.fspath(path)):
+        raise ConfigError(f"{name} is not a path.", remedy="Give a str or a pathlib.Path.")
+    return Path(path)

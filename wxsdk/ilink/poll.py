@@ -1,0 +1,218 @@
+"""PollLoop: the thread that asks for messages, for as long as the client runs (protocol-ilink, 2).
+
+It never runs code of the user. What to do after each poll is decided in ``updates``; here it is done.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from typing import Callable, List
+
+from ..errors import TokenStale, TransportError, WxError
+from ..health import HealthState
+from ..log import get_logger
+from ..runtime.clock import Clock
+from ..runtime.worker import Worker
+from .api import ILinkApi
+from .book import Book
+from .config import WeixinConfig
+from .inbox import Entry, Inbox
+from .updates import (
+    Kind,
+    PollStep,
+    Verdict,
+    after_new_token,
+    after_poll,
+    first_state,
+    judge_answer,
+    judge_error,
+)
+from .vitals import Vitals
+
+log = get_logger(__name__)
+
+ROOM_CHECK = 0.1  # seconds between two looks at the stop while workers are behind; a stop may take 0.2 s in all
+NOTIFY_STOP_DEADLINE = 0.1  # seconds; a courtesy to the platform that must not make a stop slow
+
+
+class PollLoop:
+    """One poll after another, each batch written to the inbox before *hand_over* gets it.
+
+    ready(): waits until the first poll may be made; False when it may not now. room(seconds): waits for room for more
+    messages. on_stale(error) is called once per stale token, on_failure(error) once per row of failures.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        api: ILinkApi,
+        book: Book,
+        inbox: Inbox,
+        config: WeixinConfig,
+        clock: Clock,
+        vitals: Vitals,
+        *,
+        ready: Callable[[float], bool],
+        room: Callable[[float], bool],
+        hand_over: Callable[[List[Entry]], None],
+        on_stale: Callable[[TokenStale], None],
+        on_failure: Callable[[WxError], None],
+        on_crash: Callable[[BaseException], None],
+    ) -> None:
+        self._api = api
+        self._book = book
+        self._inbox = inbox
+        self._config = config
+        self._clock = clock
+        self._vitals = vitals
+        self._ready = ready
+        self._room = room
+        self._hand_over = hand_over
+        self._on_stale = on_stale
+        self._on_failure = on_failure
+        self._gate = threading.Lock()  # orders interrupt and resume of the polls
+        self._stopping = False
+        self._news = clock.event()  # set: stop waiting, something changed
+        self._epoch = 0
+        self._state = first_state(config)
+        self._failures = 0
+        self._left_over: List[Entry] = []
+        self.worker = Worker(f"wxsdk-ilink-poll-{number}", self._run, on_crash)
+
+    def start(self, cursor: str, left_over: List[Entry]) -> None:
+        """Hand over what is *left_over* of an earlier run, then poll after *cursor*."""
+        self._state = first_state(self._config, cursor)
+        self._left_over = left_over
+        self._epoch = self._book.epoch
+        self._vitals.enter(HealthState.STARTING)
+        self.worker.start()
+
+    def stop(self) -> None:
+        """End the poll under way and make no more. Returns at once; join ``worker`` to wait for the end."""
+        with self._gate:
+            self._stopping = True
+            self._api.interrupt_polls()
+        self._news.set()
+
+    def token_changed(self) -> None:
+        """End the poll or pause under way, since there is a new token to try."""
+        with self._gate:
+            self._news.set()
+            self._api.interrupt_polls()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether ``stop`` was called."""
+        return self._stopping
+
+    # the thread
+
+    def _run(self) -> None:
+        if not self._wait_until(self._ready) or not self._enter():
+            return
+        left_over, self._left_over = self._left_over, []
+        self._hand_over(left_over)
+        if self._notify_start():
+            # A first poll may be held for a minute; this tells as well that the platform can be reached.
+            self._vitals.enter(HealthState.RUNNING)
+        while self._wait_until(self._room) and self._enter():
+            self._once()
+        if not self._state.stale:
+            self._notify_stop()
+
+    def _wait_until(self, condition: Callable[[float], bool]) -> bool:
+        """Wait for *condition*; False when a stop came first."""
+        while not self._stopping:
+            if condition(ROOM_CHECK):
+                return True
+        return False
+
+    def _enter(self) -> bool:
+        """Get ready for a request; False when it is time to stop."""
+        with self._gate:
+            if self._stopping:
+                return False
+            self._news.clear()
+            self._api.resume_polls()
+            if self._epoch != self._book.epoch:
+                self._epoch = self._book.epoch
+                self._state = after_new_token(self._state)
+        return True
+
+    def _once(self) -> None:
+        started = self._clock.now()
+        verdict = self._poll()
+        if self._news.is_set() and verdict.kind is not Kind.ANSWER:
+            return  # ended on purpose; but what came is taken in, since it may never come again
+        step = self._judge(verdict, self._clock.now() - started)
+        step = self._take_in(step, started)
+        self._state = step.state
+        self._report(step)
+        if step.delay > 0 and self._news.wait(step.delay):
+            return
+        if step.notify_start and self._enter():
+            self._notify_start()
+
+    def _poll(self) -> Verdict:
+        try:
+            answer = self._api.poll(self._state.cursor, self._state.deadline)
+        except TransportError as error:
+            return judge_error(error)
+        return judge_answer(answer.status, answer.body, secrets=(str(self._api.token),))
+
+    def _judge(self, verdict: Verdict, elapsed: float) -> PollStep:
+        return after_poll(self._state, verdict, elapsed=elapsed, unit=random.random(), config=self._config)
+
+    def _take_in(self, step: PollStep, started: float) -> PollStep:
+        """Store and hand over what came; a store that fails makes it a failed poll, to be asked for again."""
+        if not step.messages and step.cursor is None:
+            return step
+        try:
+            entries = self._inbox.accept(step.messages, step.cursor, epoch=self._epoch)
+        except Exception as exc:  # noqa: BLE001  a store may raise anything of its own
+            error = WxError(
+                f"The store failed ({type(exc).__name__}), so a batch of messages was not taken in.",
+                remedy="Make room on the disk and check the store's file; the messages are asked for again.",
+            )
+            error.__cause__ = exc
+            return self._judge(Verdict(Kind.FAILURE, error=error), self._clock.now() - started)
+        if entries:
+            self._vitals.inbound()
+            self._hand_over(entries)
+        return step
+
+    def _report(self, step: PollStep) -> None:
+        if step.error is None:
+            if self._failures:
+                log.info("receiving works again after %d failure(s)", self._failures)
+            self._failures = 0
+            self._vitals.enter(HealthState.RUNNING)
+            return
+        if isinstance(step.error, TokenStale):
+            self._vitals.enter(HealthState.TOKEN_STALE, step.error)
+            if step.token_stale is not None:
+                log.error("the bot token is stale; polling pauses for %.0f s. %s", step.delay, step.error.remedy)
+                self._on_stale(step.token_stale)
+            return
+        self._failures += 1
+        self._vitals.enter(HealthState.RETRYING, step.error, retries=self._failures)
+        if self._failures == 1:
+            log.warning("receiving failed, trying again in %.1f s: %s", step.delay, step.error)
+            self._on_failure(step.error)
+        else:
+            log.debug("receiving failed %d times in a row: %s", self._failures, step.error)
+
+    def _notify_start(self) -> bool:
+        try:
+            self._api.notify_start()
+        except WxError as error:
+            log.info("notifystart failed, which does no harm: %s", error)
+            return False
+        return True
+
+    def _notify_stop(self) -> None:
+        try:
+            self._api.notify_stop(timeout=NOTIFY_STOP_DEADLINE)
+        except WxError as error:
+            log.info("notifystop failed, which does no harm: %s", error)

@@ -1,0 +1,234 @@
+"""Running: one life of a client, from start() to its end. Owns the poll loop and the workers."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime, timezone
+from functools import partial
+from typing import Callable, List, Optional
+
+from ..errors import TokenStale, TransportError
+from ..health import HealthState
+from ..log import get_logger
+from ..runtime.clock import Clock
+from ..runtime.dispatch import KeyedDispatcher
+from ..runtime.store import Change
+from ..runtime.worker import join_all, next_number
+from .api import ILinkApi
+from .book import Book
+from .config import WeixinConfig
+from .context import MessageContext
+from .handler import MessageHandler, TokenStaleInfo
+from .inbox import Entry, Inbox
+from .poll import PollLoop
+from .vitals import Vitals
+
+log = get_logger(__name__)
+
+LIFE_LANE = ("wxsdk", "life")  # on_start, on_shutdown, on_token_stale, on_error; no user id is a tuple
+CURSOR_LANE = ("wxsdk", "cursor")
+ABORT_RESERVE = 0.5  # seconds at the end of a shutdown's time, kept for ending what handlers wait for
+
+
+class Running:
+    """One life of a client.
+
+    make_context(entry): what a handler gets. heard(user_id): what to write when a user wrote. abort() ends the sends
+    that handlers wait for, resume() allows them again. closed(running): called once, when everything has ended.
+    """
+
+    def __init__(
+        self,
+        config: WeixinConfig,
+        clock: Clock,
+        handler: MessageHandler,
+        api: ILinkApi,
+        book: Book,
+        vitals: Vitals,
+        *,
+        make_context: Callable[[Entry], MessageContext],
+        heard: Callable[[str], List[Change]],
+        abort: Callable[[], None],
+        resume: Callable[[], None],
+        closed: Callable[[Running], None],
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._handler = handler
+        self._book = book
+        self._vitals = vitals
+        self._make_context = make_context
+        self._abort = abort
+        self._resume = resume
+        self._closed = closed
+        number = next_number()
+        self._name = f"wxsdk-run-{number}"
+        self.dispatcher = KeyedDispatcher(
+            self._name, max_workers=config.max_workers, clock=clock, on_error=self._callback_raised
+        )
+        self._inbox = Inbox(book, config, clock, tell=self._tell_cursor, heard=heard)
+        self.loop = PollLoop(
+            number,
+            api,
+            book,
+            self._inbox,
+            config,
+            clock,
+            vitals,
+            ready=lambda seconds: self._ready.wait(seconds),
+            room=lambda seconds: self.dispatcher.wait_for_room(config.max_queued_messages, seconds),
+            hand_over=self._hand_over,
+            on_stale=self._token_stale,
+            on_failure=self._report_later,
+            on_crash=self._crashed,
+        )
+        self._ready = clock.event()
+        self._ended = clock.event()
+        self._lock = threading.Lock()
+        self._leaving = False
+        self._farewell_said = False
+        self._finished = False
+        self._aborting = clock.event()
+        self.error: Optional[BaseException] = None
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the end has begun."""
+        return self.loop.stopping
+
+    def start(self, sync_buf: Optional[str]) -> None:
+        """Start the threads. Raises what the store raises."""
+        left_over = self._inbox.left_over()
+        cursor = self._book.cursor() if sync_buf is None else sync_buf
+        if left_over:
+            log.info("%d message(s) of an earlier run are handed over first", len(left_over))
+        self._later(self._begin)
+        self.loop.start(cursor, left_over)
+
+    def wait(self, timeout: Optional[float]) -> bool:
+        """Wait for the end; False when *timeout* seconds passed first. Raises what ended the client by itself."""
+        ended = self._ended.wait(timeout)
+        if self.error is not None:
+            raise self.error
+        return ended
+
+    # the end
+
+    def shutdown(self, timeout: float) -> bool:
+        """Stop polling, handle what has come, say farewell, end the threads; whether all of that came about in time.
+
+        The order: flag, wake the poll, join its thread, let the queued messages be handled; what still waits for the
+        network near the end of *timeout* is ended with a typed error, and its message stays in the store. A handler
+        may call it: its own thread then ends later by itself.
+        """
+        deadline = self._clock.now() + timeout
+        inside = threading.current_thread().name.startswith(f"{self._name}_")
+        with self._lock:
+            first, self._leaving = not self._leaving, True
+        self.loop.stop()
+        if inside and not first:
+            return False  # whoever came first waits for this very thread
+        alive = join_all([self.loop.worker], self._clock, deadline)
+        self._ready.set()
+        if not self.dispatcher.drain(self._left(deadline) - min(ABORT_RESERVE, timeout / 2)):
+            self._aborting.set()
+            self._abort()
+        if not inside:
+            self._say_farewell()
+        drained = self.dispatcher.drain(self._left(deadline))
+        alive += self.dispatcher.close(deadline)
+        if self._aborting.is_set():
+            self._resume()
+        self.dispatcher.call_when_idle(self._finish)
+        for name in alive:
+            log.warning("thread %s is still running after a shutdown of %.1f s", name, timeout)
+        return drained and not alive
+
+    def _left(self, deadline: float) -> float:
+        return max(deadline - self._clock.now(), 0.0)
+
+    def _say_farewell(self) -> None:
+        with self._lock:
+            if self._farewell_said:
+                return
+            self._farewell_said = True
+        if not self._later(self._handler.on_shutdown):
+            # The workers are gone, since a handler stopped the client: this is its thread.
+            self._guarded(self._handler.on_shutdown)
+
+    def _finish(self) -> None:
+        with self._lock:
+            if self._finished:
+                return
+            self._finished = True
+        self._say_farewell()
+        self._closed(self)
+        self._ended.set()
+
+    def _crashed(self, exc: BaseException) -> None:
+        # A defect of ours: nothing is received any more, so run() and wait() must hear of it.
+        self.error = exc
+        self._vitals.enter(HealthState.FAILED, exc)
+        self._report_later(exc)
+        self._ended.set()
+
+    # callbacks
+
+    def _begin(self) -> None:
+        try:
+            self._handler.on_start()
+        finally:
+            self._ready.set()
+
+    def _hand_over(self, entries: List[Entry]) -> None:
+        for entry in entries:
+            self.dispatcher.submit(entry.message.from_user_id or "", partial(self._handle, entry))
+
+    def _handle(self, entry: Entry) -> None:
+        if self._aborting.is_set():
+            return  # stays in the store, for the next start
+        context: Optional[MessageContext] = None
+        try:
+            context = self._make_context(entry)
+            self._handler.on_message(context)
+        except BaseException as exc:  # noqa: BLE001  a handler's SystemExit must not end a worker
+            if self._aborting.is_set() and isinstance(exc, TransportError):
+                log.info("a handler was ended by the shutdown; its message stays in the store")
+                return
+            self._callback_raised(exc, context)
+        self._inbox.finish(entry)
+
+    def _tell_cursor(self, cursor: str) -> None:
+        self.dispatcher.submit(CURSOR_LANE, partial(self._guarded, partial(self._handler.on_sync_buf_updated, cursor)))
+
+    def _token_stale(self, error: TokenStale) -> None:
+        info = TokenStaleInfo(
+            error.errcode,
+            error.errmsg,
+            error.remedy,
+            self._config.stale_token_pause,
+            datetime.fromtimestamp(self._clock.wall(), timezone.utc),
+        )
+        self._later(lambda: self._handler.on_token_stale(info))
+
+    def _later(self, callback: Callable[[], object]) -> bool:
+        return self.dispatcher.submit(LIFE_LANE, partial(self._guarded, callback))
+
+    def _guarded(self, callback: Callable[[], object]) -> None:
+        try:
+            callback()
+        except BaseException as exc:  # noqa: BLE001  user code may raise anything, and stops nothing
+            self._callback_raised(exc, None)
+
+    def _callback_raised(self, exc: BaseException, context: Optional[MessageContext]) -> None:
+        log.error("a callback raised %s", type(exc).__name__, exc_info=exc)
+        self._report(exc, context)
+
+    def _report_later(self, exc: BaseException) -> None:
+        self.dispatcher.submit(LIFE_LANE, partial(self._report, exc, None))
+
+    def _report(self, exc: BaseException, context: Optional[MessageContext]) -> None:
+        try:
+            self._handler.on_error(exc, context)
+        except Exception:
+            log.exception("on_error raised itself")

@@ -1,0 +1,201 @@
+"""Sender: everything that goes to users; one message in flight for each of them, in the order of the calls."""
+
+from __future__ import annotations
+
+import itertools
+import random
+import secrets
+import threading
+from dataclasses import replace
+from typing import Any, Dict, List, Optional, Set
+
+from ..errors import ApiError, ConfigError, TransportError
+from ..log import get_logger
+from ..runtime.clock import Clock
+from ..runtime.turns import KeyedTurns
+from ..textsplit import split_text
+from .allowance import Allowance
+from .answers import retry_delay
+from .api import ILinkApi
+from .book import Book
+from .cdn import MediaDoor
+from .config import WeixinConfig
+from .endpoints import new_client_id
+from .files import PathLike, ProgressCallback, SourceFile
+from .markdown import filter_markdown
+from .media import kind_for
+from .outbound import (
+    SendResult,
+    check_context_token,
+    check_recipient,
+    check_text,
+    check_tool_call,
+    media_item,
+    message,
+    send_result,
+    text_item,
+    tool_result_item,
+    tool_start_item,
+)
+from .tokens import ContextTokenStore
+from .vitals import Vitals
+from .wire import MessageItem, WeixinMessage
+
+log = get_logger(__name__)
+
+VOICE_ENDINGS = (".silk", ".amr", ".spx", ".mp3", ".wav", ".m4a", ".ogg", ".aac")  # a voice bubble is never shown
+
+
+class Sender:
+    """Sends texts, files and tool calls. Any thread may use it; every call blocks until the platform answered."""
+
+    def __init__(
+        self,
+        config: WeixinConfig,
+        clock: Clock,
+        api: ILinkApi,
+        book: Book,
+        tokens: ContextTokenStore,
+        allowance: Allowance,
+        media_door: MediaDoor,
+        vitals: Vitals,
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._api = api
+        self._book = book
+        self._tokens = tokens
+        self._allowance = allowance
+        self._media_door = media_door
+        self._vitals = vitals
+        self._turns = KeyedTurns(clock)
+        self._lock = threading.Lock()
+        self._told: Set[str] = set()  # what the log has said once
+
+    def send_text(
+        self, to: str, text: str, context_token: Optional[str] = None, *, run_id: Optional[str] = None
+    ) -> SendResult:
+        """See ``WeixinClient.send_text``."""
+        items = self._text_items(text)
+        token = check_context_token(context_token)
+        with self._turns.turn(check_recipient(to)):
+            return _last_of([self._deliver(to, item, token, run_id) for item in items])
+
+    def send_media(
+        self,
+        to: str,
+        path: PathLike,
+        context_token: Optional[str] = None,
+        *,
+        caption: Optional[str] = None,
+        progress: Optional[ProgressCallback] = None,
+        run_id: Optional[str] = None,
+    ) -> SendResult:
+        """See ``WeixinClient.send_media``."""
+        check_recipient(to)
+        token = check_context_token(context_token)
+        items = [] if caption is None else self._text_items(caption, name="caption")
+        with SourceFile(path) as source:
+            kind = kind_for(source.name)
+            if source.name.lower().endswith(VOICE_ENDINGS):
+                log.info("%s goes as a file, since WeChat shows no voice bubbles of bots", source.name)
+            self._allowance.check(to)
+            # Outside of the turn, so that a text to the same user need not wait for a large file.
+            uploaded = self._media_door.upload(to, source, progress=progress)
+        items.append(media_item(kind, uploaded))
+        with self._turns.turn(to):
+            return _last_of([self._deliver(to, item, token, run_id) for item in items])
+
+    def tool_call_start(
+        self, to: str, name: str, call_id: Optional[str], context_token: Optional[str], run_id: str
+    ) -> SendResult:
+        """See ``OutboundRun.tool_call_start``."""
+        check_tool_call(name, call_id)
+        return self._send_tool(to, tool_start_item(name, call_id, self._now_ms()), context_token, run_id)
+
+    def tool_call_result(
+        self, to: str, name: str, call_id: Optional[str], status: str, context_token: Optional[str], run_id: str
+    ) -> SendResult:
+        """See ``OutboundRun.tool_call_result``."""
+        check_tool_call(name, call_id, status)
+        return self._send_tool(to, tool_result_item(name, call_id, status, self._now_ms()), context_token, run_id)
+
+    def _send_tool(self, to: str, item: Dict[str, Any], context_token: Optional[str], run_id: str) -> SendResult:
+        with self._turns.turn(check_recipient(to)):
+            return self._deliver(to, item, context_token, run_id)
+
+    def _text_items(self, text: str, *, name: str = "text") -> List[Dict[str, Any]]:
+        checked = check_text(text, name=name)
+        if self._config.markdown_filter:
+            checked = filter_markdown(checked)
+            if not checked.strip():
+                raise ConfigError(
+                    f"Nothing of the {name} is left without the Markdown that WeChat cannot show.",
+                    remedy="Set markdown_filter=False to send it as it is.",
+                )
+        return [text_item(part) for part in split_text(checked, self._config.max_text_bytes)]
+
+    def _deliver(
+        self, to: str, item: Dict[str, Any], context_token: Optional[str], run_id: Optional[str]
+    ) -> SendResult:
+        """One message, tried again under the same client_id; the caller has the recipient's turn."""
+        self._allowance.check(to)
+        client_id = new_client_id(self._config.client_id_prefix, self._now_ms(), secrets.token_hex(4))
+        token = context_token or self._newest_token(to)
+        msg = message(to, item, client_id=client_id, context_token=token, run_id=run_id)
+        for failures in itertools.count(1):
+            self._allowance.await_slot(client_id)
+            try:
+                reply = self._api.send_message(msg)
+                break
+            except (TransportError, ApiError) as error:
+                if not self._retries(error, failures):
+                    raise
+        result = send_result(reply, item, client_id)
+        self._note(to, item, result)
+        return result
+
+    def _retries(self, error: Any, failures: int) -> bool:
+        """Wait before the next try; False when there is to be none."""
+        delay = retry_delay(
+            error,
+            failures,
+            retries=self._config.send_retries,
+            base=self._config.send_retry_delay,
+            unit=random.random(),
+        )
+        if delay is None:
+            return False
+        log.info("a send failed and is tried again in %.1f s: %s", delay, error)
+        return self._allowance.pause(delay)
+
+    def _newest_token(self, to: str) -> Optional[str]:
+        token = self._tokens.get(to)
+        if token is None and self._first_time(f"token {to}"):
+            # As the official client does: the platform may take it, and says so when not.
+            log.warning("no context token of %s is known; sending without one, which the platform may refuse", to)
+        return token
+
+    def _note(self, to: str, item: Dict[str, Any], result: SendResult) -> None:
+        """Count and remember a message that went out; what fails here must not make the send look failed."""
+        self._vitals.outbound()
+        sent = WeixinMessage(message_id=result.message_id, item_list=[MessageItem.from_dict(item)])
+        try:
+            self._book.store.write(self._allowance.sent(to) + self._book.quote_changes(to, sent))
+        except Exception as exc:  # noqa: BLE001  a store may raise anything of its own
+            if self._first_time("store"):
+                log.warning("the store failed (%s): sent messages are not counted in it", type(exc).__name__)
+
+    def _first_time(self, what: str) -> bool:
+        with self._lock:
+            first = what not in self._told
+            self._told.add(what)
+        return first
+
+    def _now_ms(self) -> int:
+        return int(self._clock.wall() * 1000)
+
+
+def _last_of(results: List[SendResult]) -> SendResult:
+    """The result of a call: its last message's, with all of them as parts."""
+    return replace(results[-1], parts=tuple(results))
