@@ -74,7 +74,7 @@ def test_two_equal_versions_bring_nothing_new(package: Package, capsys: pytest.C
 
 
 def test_what_is_no_package_is_said_to_be_none(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="no package.json"):
+    with pytest.raises(SystemExit, match=r"no package\.json"):
         drift.main([str(tmp_path), str(tmp_path)])
 
 

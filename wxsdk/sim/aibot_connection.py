@@ -61,6 +61,7 @@ class ConnectionRecord:
     """True while this connection gets the bot's messages."""
     path: str = ""
     headers: List[Tuple[str, str]] = field(default_factory=list, repr=False)
+    """Of the handshake, the ones that only make it a WebSocket's left out in part."""
     close_sent: Optional[int] = None
     close_received: Optional[int] = None
     """The code of the client's Close frame; 1005 when it had none."""
@@ -294,9 +295,9 @@ class Connection:
 
     def _upgrade(self, request: Request, trouble: Union[str, int, None]) -> Optional[str]:
         self.record.path = request.target
-        self.record.headers = [
-            (name.decode("latin-1"), value.decode("latin-1")) for name, value in request.extra_headers
-        ]
+        parsed = [("Host", request.host), ("Sec-WebSocket-Extensions", ", ".join(map(str, request.extensions)))]
+        rest = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.extra_headers]
+        self.record.headers = [pair for pair in parsed if pair[1]] + rest
         if isinstance(trouble, int):
             page = f"<html><body><h1>{trouble}</h1></body></html>".encode()
             headers = [(b"content-type", b"text/html"), (b"content-length", str(len(page)).encode())]
