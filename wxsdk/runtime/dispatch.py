@@ -233,12 +233,15 @@ class KeyedDispatcher:
             except BaseException as exc:  # noqa: BLE001  a handler's SystemExit must not end the lane either
                 self._report(exc, context)
         for action in idle:
-            action()
+            try:
+                action()
+            except Exception:
+                log.exception("what was to follow the last task failed")
 
     def _report(self, exc: BaseException, context: Any) -> None:
         try:
             self._on_error(exc, context)
-        except Exception:
+        except BaseException:
             log.exception("an error callback raised itself")
 
     def _warn_when_exhausted(self, now: float) -> None:
