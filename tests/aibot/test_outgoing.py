@@ -6,6 +6,8 @@ import json
 from typing import Any, Dict, Optional
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from wxsdk.aibot import outgoing
 from wxsdk.aibot.bodies import Feedback, MarkdownBody, TextBody, stream_body
@@ -154,3 +156,37 @@ def test_a_push_goes_to_its_chat() -> None:
             outgoing.push("q", chatid, body)
     with pytest.raises(Unsupported):
         outgoing.push("q", "c", TextBody.of("x"))
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1), st.text(st.characters(codec="utf-8")), st.booleans())
+def test_the_short_way_of_a_snapshot_says_what_the_long_way_says(stream_id: str, content: str, finish: bool) -> None:
+    frame = message()
+    req_id, text = outgoing.reply_stream_text(frame, stream_id, content, finish, None, None, NOW)
+    long_way = outgoing.reply_stream(frame, stream_id, content, finish, None, None, NOW)
+    assert (req_id, json.loads(text)) == (long_way.req_id, json.loads(long_way.encoded()))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (("s", "x" * 20_481, False), LimitExceeded),
+        (("s", "\ud800", False), ConfigError),
+        (("\ud800", "x", False), ConfigError),
+        (("", "x", False), ConfigError),
+        (("s", 5, False), ConfigError),
+        (("s", "x", 1), ConfigError),
+    ],
+)
+def test_the_short_way_refuses_what_the_long_way_refuses(arguments: Any, error: type) -> None:
+    for way in (outgoing.reply_stream_text, outgoing.reply_stream):
+        with pytest.raises(error):
+            way(message(), *arguments, None, None, NOW)
+    with pytest.raises(Unsupported):
+        outgoing.reply_stream_text(event("enter_chat"), "s", "x", False, None, None, NOW)
+    with pytest.raises(LimitExceeded):
+        outgoing.reply_stream_text(message(), "s", "x", False, None, None, NOW + 86_401)
+
+
+def test_a_snapshot_with_pictures_or_feedback_takes_the_long_way() -> None:
+    _, text = outgoing.reply_stream_text(message(), "s", "x", False, None, Feedback("f"), NOW)
+    assert json.loads(text)["body"]["stream"]["feedback"] == {"id": "f"}

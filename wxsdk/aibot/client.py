@@ -177,8 +177,8 @@ class WSClient(Callbacks, Sending):
         return Health(
             _health_state(connection),
             since=_utc(connection.since),
-            last_inbound=_utc(delivery.last_inbound),
-            last_outbound=_utc(self._replies.last_sent),
+            last_inbound=self._at(delivery.last_inbound),
+            last_outbound=self._at(self._replies.last_sent),
             last_error=None if error is None else error.what,
             remedy=(error.remedy or None) if error is not None else None,
             retries=connection.retries,
@@ -188,6 +188,10 @@ class WSClient(Callbacks, Sending):
         )
 
     # -- inside ----------------------------------------
+
+    def _at(self, moment: Optional[float]) -> Optional[datetime]:
+        """The time of day of *moment* on the clock, by what the time of day is now."""
+        return None if moment is None else _utc(self._clock.wall() - (self._clock.now() - moment))
 
     def _started(self) -> _Run:
         while True:

@@ -228,7 +228,8 @@ class Connection:
         return []
 
     def _wait(self, effect: Wait) -> List[Effect]:
-        self._log.warning("%s Try %d follows in %.1f seconds.", effect.error, effect.attempt, effect.seconds)
+        why = effect.error.what if effect.error is not None else "The connection ended."
+        self._log.warning("%s Try %d follows in %.1f seconds.", why, effect.attempt, effect.seconds)
         self._listener.reconnecting(effect.attempt)
         with self._changed:
             self._clock.wait_for(self._changed, lambda: self._session.ended, effect.seconds)

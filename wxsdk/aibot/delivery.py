@@ -12,7 +12,7 @@ from typing import Any, List, Optional, Tuple
 
 from ..errors import Overloaded
 from ..runtime.clock import Clock
-from ..runtime.dispatch import KeyedDispatcher
+from ..runtime.dispatch import KeyedDispatcher, Task
 from .callbacks import Callbacks, Handler
 from .config import WSClientOptions
 from .frames import WsCmd, WsFrame, is_urgent
@@ -36,7 +36,7 @@ class Delivery:
         self._limit = options.max_queued_messages
         self._inside = threading.local()
         self._overloaded = False
-        self.last_inbound: Optional[float] = None  # wall clock
+        self.last_inbound: Optional[float] = None  # on the clock
         self._main = KeyedDispatcher(
             f"wxsdk-run-{number}", max_workers=options.max_workers, clock=clock, on_error=self._raised
         )
@@ -68,6 +68,10 @@ class Delivery:
 
     def pushed(self, frames: List[WsFrame]) -> None:
         """Submit new frames to their lanes; drop those seen before, and those past max_queued_messages."""
+        self.last_inbound = self._clock.now()
+        room = self._limit - self._main.queued
+        normal: List[Tuple[str, Task, WsFrame]] = []
+        urgent: List[Tuple[str, Task, WsFrame]] = []
         for frame in frames:
             msgid = frame.msgid
             if msgid is not None and not self._seen.is_new(msgid):
@@ -76,12 +80,17 @@ class Delivery:
             handlers = self._handlers_for(frame)
             if not handlers:
                 continue
-            dispatcher = self._urgent if is_urgent(frame) else self._main
-            if dispatcher.queued >= self._limit:
+            task = (frame.chat, partial(self._run, handlers, (frame,)), frame)
+            if frame.eventtype and is_urgent(frame):
+                urgent.append(task)
+            elif len(normal) < room:
+                normal.append(task)
+            else:
                 self._drop()
-                continue
-            dispatcher.submit(frame.chat, partial(self._run, handlers, (frame,)), frame)
-        self.last_inbound = self._clock.wall()
+        if urgent:
+            self._urgent.submit_many(urgent)
+        if normal:
+            self._main.submit_many(normal)
 
     def tell(self, event: str, *arguments: Any) -> None:
         """Call the functions registered for *event* of the client's own life, after those told before."""
@@ -100,9 +109,10 @@ class Delivery:
 
     def _handlers_for(self, frame: WsFrame) -> Tuple[Handler, ...]:
         find = self._callbacks.handlers
-        if frame.cmd == _EVENT or frame.msgtype == "event":
-            return find("event") + find(f"event_{frame.eventtype}")
-        return find("message") + find(f"message_{frame.msgtype}")
+        msgtype = frame.msgtype
+        if frame.cmd == _EVENT or msgtype == "event":
+            return find("event") + find("event_" + frame.eventtype)
+        return find("message") + find("message_" + msgtype)
 
     def _drop(self) -> None:
         error = Overloaded(

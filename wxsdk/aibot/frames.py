@@ -62,6 +62,8 @@ class Skipped(NamedTuple):
 
 _UNREAD: Any = object()
 _PUSHES = (WsCmd.CALLBACK.value, WsCmd.EVENT_CALLBACK.value, WsCmd.OLD_CALLBACK.value)
+_EVENT_CALLBACK = WsCmd.EVENT_CALLBACK.value  # a member's value costs 0.15 µs a time
+_URGENT = (EventType.ENTER_CHAT.value, EventType.TEMPLATE_CARD_EVENT.value)
 _SUBSCRIBE_PREFIX = WsCmd.SUBSCRIBE.value + "_"
 _PING_PREFIX = WsCmd.HEARTBEAT.value + "_"
 _NO_DICT: Dict[str, Any] = {}
@@ -224,7 +226,7 @@ def classify(frame: WsFrame) -> FrameKind:
 def _classify_push(frame: WsFrame) -> FrameKind:
     if not frame.raw_body:
         return FrameKind.UNKNOWN
-    if frame.cmd == WsCmd.EVENT_CALLBACK.value or frame.msgtype == "event":
+    if frame.cmd == _EVENT_CALLBACK or frame.msgtype == "event":
         return FrameKind.EVENT
     return FrameKind.MESSAGE if frame.msgtype else FrameKind.UNKNOWN
 
@@ -236,7 +238,7 @@ def is_kick(frame: WsFrame) -> bool:
 
 def is_urgent(frame: WsFrame) -> bool:
     """True for the events that must be answered within 5 seconds."""
-    return frame.eventtype in (EventType.ENTER_CHAT.value, EventType.TEMPLATE_CARD_EVENT.value)
+    return frame.eventtype in _URGENT
 
 
 # NaN and Infinity are no JSON; JSON.stringify of the reference never writes them.

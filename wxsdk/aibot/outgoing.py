@@ -6,16 +6,19 @@ frames' ``received_at``.
 
 from __future__ import annotations
 
-from typing import Any, Dict, NamedTuple, Optional
+from json.encoder import encode_basestring as _quoted
+from typing import Any, Dict, NamedTuple, Optional, Tuple
 
 from ..errors import ConfigError, Unsupported
 from . import checks
 from .bodies import as_wire, media_body, stream_body
 from .cards import check_card
-from .checks import EVENT_WINDOW, REPLY_WINDOW
-from .fields import need_object, need_one_of
+from .checks import EVENT_WINDOW, MAX_CONTENT_BYTES, REPLY_WINDOW
+from .fields import need_object, need_one_of, utf8_size
 from .frames import FrameKind, WsCmd, WsFrame, classify, encode_frame, req_id_of
 from .inbound import EventType
+
+_CALLBACK, _RESPONSE = WsCmd.CALLBACK.value, WsCmd.RESPONSE.value
 
 
 class Outgoing(NamedTuple):
@@ -64,6 +67,37 @@ def reply_stream(
 ) -> Outgoing:
     """One snapshot of a stream."""
     return _answer(frame, stream_body(stream_id, content, finish, msg_item, feedback), now)
+
+
+def reply_stream_text(
+    frame: Any, stream_id: str, content: str, finish: bool, msg_item: Any, feedback: Any, now: float
+) -> Tuple[str, str]:
+    """The req_id and the text of the frame of ``reply_stream``.
+
+    The usual call (a message that a callback got, plain text) is written without the detour over a dict, since streams
+    send thousands of them; every other one, and every one that is to be refused, takes the long way.
+    """
+    if (
+        msg_item is None
+        and feedback is None
+        and type(frame) is WsFrame
+        and frame.cmd == _CALLBACK
+        and frame.req_id
+        and frame.msgtype != "event"
+        and (frame.received_at is None or now - frame.received_at <= REPLY_WINDOW)
+        and type(stream_id) is str
+        and stream_id
+        and type(content) is str
+        and type(finish) is bool
+        and utf8_size(content, "stream.content") <= MAX_CONTENT_BYTES
+    ):
+        utf8_size(stream_id, "stream.id")
+        return frame.req_id, (
+            f'{{"cmd":"{_RESPONSE}","headers":{{"req_id":{_quoted(frame.req_id)}}},"body":{{"msgtype":"stream","stream":'
+            f'{{"id":{_quoted(stream_id)},"finish":{"true" if finish else "false"},"content":{_quoted(content)}}}}}}}'
+        )
+    out = reply_stream(frame, stream_id, content, finish, msg_item, feedback, now)
+    return out.req_id, out.encoded()
 
 
 def reply_stream_with_card(

@@ -33,23 +33,16 @@ _NOT_WRITTEN = -1  # a ticket: the connection refused the frame
 
 
 class _Call:
-    """One frame on its way to its one outcome."""
+    """One frame on its way to its one outcome. (Class attributes: most calls leave most of them alone.)"""
 
-    __slots__ = (
-        "cmd",
-        "decided",
-        "line",
-        "on_outcome",
-        "outcome",
-        "req_id",
-        "text",
-        "ticket",
-        "timeout",
-        "timer",
-        "turn",
-        "written_at",
-        "ws",
-    )
+    outcome: Optional[Outcome] = None
+    decided = False  # an ack won the race against the timeout: the outcome is on its way
+    turn: Optional[Event] = None
+    timer: Optional[Timer] = None
+    ticket: Optional[int] = None
+    written_at: Optional[float] = None
+    line: _Line
+    ws: WsConnection
 
     def __init__(self, req_id: str, cmd: str, text: str, timeout: float, on_outcome: Optional[OnOutcome]) -> None:
         self.req_id = req_id
@@ -57,19 +50,11 @@ class _Call:
         self.text = text
         self.timeout = timeout
         self.on_outcome = on_outcome
-        self.outcome: Optional[Outcome] = None
-        self.decided = False  # an ack won the race against the timeout: the outcome is on its way
-        self.line: Optional[_Line] = None
-        self.turn: Optional[Event] = None
-        self.timer: Optional[Timer] = None
-        self.ws: Optional[WsConnection] = None
-        self.ticket: Optional[int] = None
-        self.written_at: Optional[float] = None
 
     @property
     def was_written(self) -> bool:
         """False only when it is certain that no byte went out."""
-        if self.written_at is None or self.ws is None:
+        if self.written_at is None:
             return False
         # No ticket yet: another thread is writing it at this moment.
         return self.ticket is None or (self.ticket != _NOT_WRITTEN and self.ws.was_written(self.ticket))
@@ -103,7 +88,7 @@ class Replies:
         self._ws: Optional[WsConnection] = None  # set only while subscribed
         self._ticker: Optional[Ticker] = None
         self._closed: Optional[WxError] = None
-        self.last_sent: Optional[float] = None  # wall clock
+        self.last_sent: Optional[float] = None  # on the clock
 
     # -- the connection's side ----------------------------------------
 
@@ -141,30 +126,16 @@ class Replies:
         gone = frame.errcode == NOT_SUBSCRIBED
         with self._lock:
             _, call, then = self._ledger.on_ack(frame.req_id, now)
-            if gone:
-                self._ws = None  # a retry must wait for the next connection
-            elif then is not None:
-                self._begin(then, now)
-        if then is not None and not gone:
-            self._write(then)
-        if call is not None:
-            self._settle(call, frame)
-        return not gone
+            self._after_ack(gone, then, now)
+        return self._answered(frame, gone, call, then)
 
     def on_orphan_error(self, frame: WsFrame, now: float) -> bool:
         """The same for an error that lacks its req_id."""
         gone = frame.errcode == NOT_SUBSCRIBED
         with self._lock:
             _, call, then = self._ledger.on_orphan_error()
-            if gone:
-                self._ws = None
-            elif then is not None:
-                self._begin(then, now)
-        if then is not None and not gone:
-            self._write(then)
-        if call is not None:
-            self._settle(call, frame)
-        return not gone
+            self._after_ack(gone, then, now)
+        return self._answered(frame, gone, call, then)
 
     # -- the callers' side ----------------------------------------
 
@@ -225,6 +196,19 @@ class Replies:
     def _ready_or_closed(self) -> bool:
         return self._ws is not None or self._closed is not None
 
+    def _after_ack(self, gone: bool, then: Optional[_Call], now: float) -> None:
+        if gone:
+            self._ws = None  # a retry must wait for the next connection
+        elif then is not None:
+            self._begin(then, now)
+
+    def _answered(self, frame: WsFrame, gone: bool, call: Optional[_Call], then: Optional[_Call]) -> bool:
+        if then is not None and not gone:
+            self._write(then)
+        if call is not None:
+            self._settle(call, frame)
+        return not gone
+
     def _admit(self, call: _Call, unless_busy: bool) -> bool:
         """Put a waiting caller's frame in line, and write it when its turn is now. False: busy."""
         req_id = call.req_id
@@ -273,22 +257,19 @@ class Replies:
 
     def _begin(self, call: _Call, now: float) -> None:
         self._ledger.written(call.req_id, call, now)
-        call.written_at = now
+        call.written_at = self.last_sent = now
 
     def _write(self, call: _Call) -> None:
-        assert call.ws is not None
         try:
             call.ticket = call.ws.send(call.text)
         except ConnectionLost:
             call.ticket = _NOT_WRITTEN  # the reader knows, or will in a moment, and fails the call
-        self.last_sent = self._clock.wall()
         if call.on_outcome is not None and self._ticker is not None and call.written_at is not None:
             call.timer = self._ticker.at(call.written_at + call.timeout, lambda: self._expire_posted(call))
 
     def _settle(self, call: _Call, outcome: Outcome) -> None:
         call.outcome = outcome
         if call.on_outcome is None:
-            assert call.line is not None
             call.line.queue.put_nowait(call)
             return
         if call.timer is not None:
@@ -300,7 +281,6 @@ class Replies:
 
     def _await(self, call: _Call) -> Outcome:
         """Wait for the caller's turn at the queue, and for the outcome."""
-        assert call.line is not None
         try:
             if call.turn is not None:
                 call.turn.wait()
@@ -350,7 +330,6 @@ class Replies:
 
     def _leave(self, call: _Call) -> None:
         line = call.line
-        assert line is not None
         with self._lock:
             first = line.callers[0] is call
             line.callers.remove(call)

@@ -17,6 +17,8 @@ from .replies import Replies
 
 CARDS_REMEMBERED = 1000  # a choice: an hour of the fastest chat (protocol-aibot, 4), a few MB
 
+_RESPONSE = WsCmd.RESPONSE.value
+
 
 class Api:
     """``client.api``: any command of the protocol, without checks."""
@@ -84,9 +86,12 @@ class Sending:
         *stream_id*: any name, the same for all snapshots of one stream. *msg_item*: pictures, with the last snapshot
         only. *feedback*: with the first one only. ``open_stream`` does all this by itself.
         """
-        return self._send(
-            outgoing.reply_stream(frame, stream_id, content, finish, msg_item, feedback, self._clock.now())
+        req_id, text = outgoing.reply_stream_text(
+            frame, stream_id, content, finish, msg_item, feedback, self._clock.now()
         )
+        answer = self._replies.call(req_id, _RESPONSE, text, self._options.ack_timeout)
+        assert answer is not None
+        return answer
 
     def reply_stream_non_blocking(
         self,
@@ -101,8 +106,10 @@ class Sending:
 
         A final snapshot is never skipped.
         """
-        out = outgoing.reply_stream(frame, stream_id, content, finish, msg_item, feedback, self._clock.now())
-        return self._replies.call(out.req_id, out.cmd, out.encoded(), self._options.ack_timeout, unless_busy=not finish)
+        req_id, text = outgoing.reply_stream_text(
+            frame, stream_id, content, finish, msg_item, feedback, self._clock.now()
+        )
+        return self._replies.call(req_id, _RESPONSE, text, self._options.ack_timeout, unless_busy=not finish)
 
     def has_pending_reply_ack(self, frame: WsFrame) -> bool:
         """True while an answer to *frame* waits for its ack."""
