@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from typing import Counter as CounterType
 
-from wxsdk import Option, TemplateCard, WSClient, WSClientOptions, WsFrame
+from wxsdk import Checkbox, Option, TemplateCard, WSClient, WSClientOptions, WsFrame
 
 DISHES = {"dumplings": "Dumplings", "noodles": "Noodles", "rice": "Fried rice"}
 
@@ -14,13 +14,8 @@ def make_client(options: WSClientOptions, votes: CounterType[str]) -> WSClient:
 
     @client.on_message_text
     def ask(frame: WsFrame) -> None:
-        card = TemplateCard.vote_interaction(
-            title="What shall we eat?",
-            question_key="dish",
-            options=[Option(id=key, text=name) for key, name in DISHES.items()],
-            submit_text="Vote",
-            submit_key="vote",
-        )
+        dishes = [Option(key, name) for key, name in DISHES.items()]
+        card = TemplateCard.vote_interaction("What shall we eat?", checkbox=Checkbox("dish", dishes))
         client.reply_template_card(frame, card)
 
     @client.on_event_template_card_event
@@ -29,9 +24,8 @@ def make_client(options: WSClientOptions, votes: CounterType[str]) -> WSClient:
         for item in click.selected_items.selected_item:
             votes.update(item.option_ids.option_id)
         dish, number = votes.most_common(1)[0]
-        card = TemplateCard.text_notice(
-            title=f"{DISHES[dish]} leads with {number}", url="https://work.weixin.qq.com", task_id=click.task_id
-        )
+        title = f"{DISHES[dish]} leads with {number}"
+        card = TemplateCard.text_notice(title, card_action="https://work.weixin.qq.com", task_id=click.task_id)
         client.update_template_card(frame, card)
 
     return client

@@ -23,10 +23,7 @@ def make_client(options: WSClientOptions) -> WSClient:
     def answer(frame: WsFrame) -> None:
         click = frame.body.event.template_card_event
         card = TemplateCard.text_notice(
-            title=CHOICES.get(click.event_key, "?"),
-            desc="Ask me again tomorrow.",
-            url="https://work.weixin.qq.com",
-            task_id=click.task_id,
+            CHOICES.get(click.event_key, "?"), card_action="https://work.weixin.qq.com", task_id=click.task_id
         )
         client.update_template_card(frame, card)
 

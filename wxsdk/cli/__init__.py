@@ -89,6 +89,7 @@ def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     doctor = commands.add_parser("doctor", help="check this machine, the network and the credentials, in words")
     _add_account(doctor)
     doctor.add_argument("--store", type=Path, help="an SQLite store to check")
+    doctor.add_argument("--connect", action="store_true", help="subscribe as the WeCom bot, which takes it over")
     doctor.set_defaults(run=_run_doctor)
 
 

@@ -50,7 +50,7 @@ class DemoBot:
     def thank(self, frame: WsFrame) -> None:
         event = frame.body.event.template_card_event
         card = TemplateCard.text_notice(
-            title="Thank you", desc=f"You chose {event.event_key}.", url="https://example.com", task_id=event.task_id
+            "Thank you", f"You chose {event.event_key}.", card_action="https://example.com", task_id=event.task_id
         )
         self._client.update_template_card(frame, card)
 

@@ -127,6 +127,9 @@ def _ilink_answer(config: WeixinConfig) -> None:
 def _check_aibot(report: Report, options: argparse.Namespace) -> None:
     settings: WSClientOptions = aibot_options(options)
     _probe(report, "the gateway", settings.ws_url.replace("ws", "http", 1))
+    if not options.connect:
+        report.note("Not tried: to subscribe, which takes the bot over from a program that runs it. --connect does it.")
+        return
     client = WSClient(settings)
 
     def subscribe() -> None:
@@ -137,7 +140,6 @@ def _check_aibot(report: Report, options: argparse.Namespace) -> None:
                 report.note(line)
             client.disconnect()
 
-    report.note("Subscribing takes the bot over from any other program that is connected with it.")
     _ask(report, subscribe, "The bot id and secret are accepted.")
 
 

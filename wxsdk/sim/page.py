@@ -62,7 +62,9 @@ class Playground:
     def __enter__(self) -> Playground:
         self._server = make_server("127.0.0.1", self._port, self._answer, threaded=True, request_handler=_Quiet)
         self._port = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, name="wxsdk-sim-page", daemon=True)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.02,), name="wxsdk-sim-page", daemon=True
+        )
         self._thread.start()
         return self
 
@@ -146,8 +148,11 @@ class Playground:
 
     def _click(self, user: str, task_id: str, key: str) -> None:
         person = self._aibot.user(user)
-        card = next(each for each in person.sees if each.card and each.card.get("task_id") == task_id)
-        person.clicks(card, key)
+        for message in person.sees:
+            if message.card and message.card.get("task_id") == task_id:
+                person.clicks(message, key)
+                return
+        raise LookupError("this card is not there any more")
 
     # what the pretend user sees
 

@@ -1,0 +1,175 @@
+"""The command line, against the simulators."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any, Dict, List
+
+import pytest
+
+from wxsdk import SQLiteStore, WeixinClient, WeixinConfig
+from wxsdk.cli import credentials, main
+from wxsdk.cli.doctor import explain_health
+from wxsdk.health import Health, HealthState
+from wxsdk.redact import Secret
+
+
+@pytest.fixture
+def account(ilink_sim: Any, tmp_path: Path) -> List[str]:
+    """The options of a stored account on the simulator."""
+    path = tmp_path / "credentials.json"
+    credentials.save(path, credentials.Credentials(Secret(ilink_sim.token), ilink_sim.base_url))
+    return ["--credentials", str(path), "--cdn-base-url", ilink_sim.cdn_base_url]
+
+
+@pytest.fixture
+def bot(aibot_sim: Any, monkeypatch: pytest.MonkeyPatch) -> List[str]:
+    """The options of a WeCom bot on the simulator."""
+    monkeypatch.setenv("WXSDK_BOT_ID", aibot_sim.bot_id)
+    monkeypatch.setenv("WXSDK_SECRET", aibot_sim.secret)
+    return ["--aibot", "--ws-url", aibot_sim.ws_url]
+
+
+def test_the_demo_shows_both_protocols_and_succeeds(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo"]) == 0
+    shown = capsys.readouterr().out
+    assert "steps came out as expected" in shown.splitlines()[-1]
+    assert "✗" not in shown
+    for who in ("alice", "bob", "bot"):
+        assert f"  {who}  " in shown
+
+
+def test_the_demo_fails_when_a_step_does(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    import wxsdk.cli.demo_ilink as demo_ilink
+
+    monkeypatch.setattr(demo_ilink._Show, "steps", lambda self: [("a step that fails", lambda: 1 // 0)])
+    assert main(["demo", "--only", "ilink"]) == 1
+    assert "a step that fails: ZeroDivisionError" in capsys.readouterr().out
+
+
+def test_login_stores_a_token_that_only_the_owner_can_read(
+    ilink_sim: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "sub" / "ilink.json"
+    person = threading.Thread(target=lambda: (ilink_sim.scan(user="alice"), ilink_sim.confirm()))
+    person.start()
+    assert main(["login", "--base-url", ilink_sim.base_url, "--credentials", str(path)]) == 0
+    person.join()
+    stored = credentials.load(path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert str(stored.token) not in capsys.readouterr().out
+    assert str(stored.token) not in repr(stored)
+
+
+def test_send_sends_a_text_and_a_file(ilink_sim: Any, account: List[str], tmp_path: Path) -> None:
+    alice, store = ilink_sim.user("alice"), tmp_path / "bot.db"
+    config = WeixinConfig(token=ilink_sim.token, base_url=ilink_sim.base_url)
+    with WeixinClient(config, lambda ctx: ctx.reply_text("noted"), store=SQLiteStore(store)):
+        alice.says("hello")
+        alice.expects()
+    paper = tmp_path / "paper.txt"
+    paper.write_text("content")
+    assert main(["send", "alice", "good news", *account, "--store", str(store)]) == 0
+    assert main(["send", "alice", "--file", str(paper), *account, "--store", str(store)]) == 0
+    assert alice.expects().text == "good news"
+    assert alice.expects().data == b"content"
+
+
+def test_send_pushes_to_a_wecom_chat(aibot_sim: Any, bot: List[str]) -> None:
+    assert main(["send", aibot_sim.user("bob").id, "**good news**", *bot]) == 0
+    assert aibot_sim.user("bob").expects().text == "**good news**"
+
+
+def test_send_without_anything_to_send_is_a_usage_error(account: List[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["send", "alice", *account]) == 2
+    assert "nothing to send" in capsys.readouterr().err
+
+
+def test_a_missing_account_is_a_usage_error_with_the_remedy(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["echo", "--credentials", str(tmp_path / "none.json")]) == 2
+    assert "wxsdk login" in capsys.readouterr().err
+
+
+def _environment(**more: str) -> Dict[str, str]:
+    return {**os.environ, "PYTHONUNBUFFERED": "1", **more}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_echo_answers_and_ends_with_a_signal(ilink_sim: Any, account: List[str], number: int) -> None:
+    command = [sys.executable, "-m", "wxsdk", "echo", *account]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=_environment()) as process:
+        ilink_sim.user("alice").says("hello")
+        assert ilink_sim.user("alice").expects(timeout=20).text == "hello"
+        process.send_signal(number)
+        process.communicate(timeout=10)
+    assert process.returncode == 0
+
+
+def test_echo_answers_on_wecom(aibot_sim: Any, bot: List[str]) -> None:
+    command = [sys.executable, "-m", "wxsdk", "echo", *bot]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=_environment()) as process:
+        aibot_sim.wait_subscribed(timeout=20)
+        aibot_sim.user("bob").says("hello")
+        assert aibot_sim.user("bob").expects().text == "hello"
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=10)
+    assert process.returncode == 0
+
+
+def test_the_doctor_finds_nothing_wrong_with_a_good_account(
+    account: List[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["doctor", *account]) == 0
+    assert "Nothing is wrong." in capsys.readouterr().out
+
+
+def test_the_doctor_explains_a_stale_token(
+    ilink_sim: Any, account: List[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    ilink_sim.revoke_token()
+    assert main(["doctor", *account]) == 1
+    assert "TokenStale" in capsys.readouterr().out
+
+
+def test_the_doctor_tells_when_nothing_answers(
+    ilink_sim: Any, account: List[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    ilink_sim.faults.refuse_connections()
+    assert main(["doctor", *account]) == 1
+    assert "cannot be reached (tcp)" in capsys.readouterr().out
+
+
+def test_the_doctor_warns_of_a_store_that_others_can_read(
+    account: List[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "bot.db"
+    store = SQLiteStore(path)
+    store.items("inbox")
+    store.close()
+    path.chmod(0o644)
+    assert main(["doctor", *account, "--store", str(path)]) == 1
+    assert "chmod 600" in capsys.readouterr().out
+
+
+def test_the_doctor_checks_a_wecom_bot(bot: List[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", *bot, "--connect"]) == 0
+    assert "accepted" in capsys.readouterr().out
+
+
+def test_health_is_told_in_words() -> None:
+    health = Health(HealthState.RETRYING, last_error="it broke", remedy="mend it", workers=2, workers_busy=2, queued=7)
+    told = explain_health(health)
+    assert told[0].startswith("the last exchange failed")
+    assert told[-1] == "mend it"
+    assert any("max_workers" in line for line in told)
+
+
+@pytest.mark.parametrize("state", list(HealthState))
+def test_every_state_of_health_has_words(state: HealthState) -> None:
+    assert explain_health(Health(state))[0]
