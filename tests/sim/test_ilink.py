@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import json
 import shutil
+import socket
 import ssl
 import subprocess
 import threading
@@ -167,9 +169,7 @@ def test_neither_repr_shows_a_secret(sim: ILinkSim, bot: Speaker) -> None:
 FOLDER = Path(wxsdk.sim.__file__).parent
 
 
-@pytest.mark.parametrize(
-    "path", [*FOLDER.glob("ilink*.py"), *FOLDER.glob("fault*.py")], ids=lambda path: path.name
-)
+@pytest.mark.parametrize("path", [*FOLDER.glob("ilink*.py"), *FOLDER.glob("fault*.py")], ids=lambda path: path.name)
 def test_the_simulator_imports_nothing_of_the_clients(path: Path) -> None:
     packages = set()
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -213,3 +213,15 @@ def test_it_can_be_served_over_tls(tmp_path: Path) -> None:
         stored = sim.cdn.put(b"x" * 5_000_000)
         assert len(requests.get(stored.url, verify=str(cert), timeout=10).content) == stored.blob.size
         assert sim.stop() is True
+
+
+def test_a_poll_in_flight_has_arrived_as_a_whole(sim: ILinkSim, bot: Speaker) -> None:
+    sim.settings.hold = 5
+    body = json.dumps({"get_updates_buf": "", "base_info": BASE_INFO}).encode()
+    head = "".join(f"{name}: {value}\r\n" for name, value in bot.headers().items())
+    with socket.create_connection(("127.0.0.1", int(sim.host.partition(":")[2]))) as client:
+        client.sendall(f"POST /ilink/bot/getupdates HTTP/1.1\r\nHost: x\r\n{head}".encode())
+        client.sendall(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+        sim.wait_for(lambda: sim.polls_in_flight == 1)
+    sim.wait_for(lambda: sim.polls_in_flight == 0)
+    assert sim.requests[-1].json["base_info"] == BASE_INFO

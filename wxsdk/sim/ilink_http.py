@@ -65,12 +65,14 @@ class ILinkApp:
         self._mounts.append((prefix.rstrip("/"), app))
 
     def lane(self, seen: Seen) -> Optional[str]:
-        """What a request is in flight for: a poll, or a send to one recipient."""
-        if seen.place == "sendmessage":
-            body = seen.json
-            msg = body.get("msg") if isinstance(body, dict) else None
-            return f"sendmessage:{msg.get('to_user_id')}" if isinstance(msg, dict) else "sendmessage"
-        return seen.place if seen.path.startswith(API) else None
+        """What a request is in flight for: a poll, or a send to one recipient. Its body has arrived then."""
+        if not seen.path.startswith(API):
+            return None
+        if not seen.body or seen.place != "sendmessage":
+            return seen.place
+        body = seen.json
+        msg = body.get("msg") if isinstance(body, dict) else None
+        return f"sendmessage:{msg.get('to_user_id')}" if isinstance(msg, dict) else "sendmessage"
 
     def answer(self, seen: Seen, environ: Callable[[], Dict[str, Any]]) -> Response:
         """The answer to one request."""
