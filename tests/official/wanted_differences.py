@@ -25,7 +25,22 @@ AIBOT: List[Wanted] = [
     ),
 ]
 
-ILINK: List[Wanted] = []
+_FETCH = "Only Node's fetch adds it, of its own accord; the plugin does not ask for it, and nobody is known to read it."
+
+ILINK: List[Wanted] = [
+    Wanted("*.headers.accept", _FETCH),
+    Wanted("*.headers.accept-language", _FETCH),
+    Wanted("*.headers.sec-fetch-mode", _FETCH),
+    Wanted("*.headers.connection", "keep-alive is what HTTP/1.1 does without saying so."),
+    Wanted(
+        "*.headers.accept-encoding",
+        "wxsdk asks for answers as they are: they are small or encrypted, and sizes are capped as they come.",
+    ),
+    Wanted("*.headers.user-agent", "Each client gives its own name."),
+    Wanted(
+        "*.json.msg.client_id", "The prefix is the client's own name (setting client_id_prefix); the rest is alike."
+    ),
+]
 
 
 def unwanted(action: str, found: Iterable[Difference], wanted: List[Wanted], met: Set[str]) -> List[str]:

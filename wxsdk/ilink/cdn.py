@@ -61,7 +61,7 @@ class MediaDoor:
             source.name, to=to, filekey=filekey, key=key, size=source.size, md5_hex=source.md5_hex(), cipher_size=size
         )
         reply = self._announce(request)
-        url = upload_url(reply, self._config.cdn_base_url, filekey.hex())
+        url = upload_url(reply, filekey.hex(), self._config.cdn_base_url)
         if url is None:
             raise UploadFailed("The platform named no address for the file.")
         reports = Progress(progress)

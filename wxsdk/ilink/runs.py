@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import uuid
 from typing import TYPE_CHECKING, Optional
 
 from ..errors import ConfigError
@@ -24,7 +24,7 @@ class OutboundRun:
         self._sender = sender
         self._to = check_recipient(to)
         self._context_token = check_context_token(context_token)
-        self.run_id = run_id or secrets.token_hex(16)
+        self.run_id = run_id or str(uuid.uuid4())  # of the form that the official client draws
 
     def __repr__(self) -> str:
         return f"<OutboundRun {self.run_id} to {self._to}>"

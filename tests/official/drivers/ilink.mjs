@@ -73,6 +73,10 @@ serve({
     accounts.registerWeixinAccountId(account);
     running.set(account, { cfg: config(account, cdnBaseUrl) });
   },
+  forgetOthers({ account }) {
+    const others = accounts.listIndexedWeixinAccountIds().filter((id) => id !== account);
+    others.forEach(accounts.unregisterWeixinAccountId);
+  },
   start({ account, script = [] }) {
     const one = running.get(account);
     const abort = new AbortController();

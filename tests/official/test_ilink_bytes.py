@@ -1,0 +1,59 @@
+"""What wxsdk sends to the iLink API and its CDN is what the vendor's plugin sends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, List, Set
+
+import pytest
+
+from tests.official.compare import differences, ilink_record
+from tests.official.ilink_actions import ACTIONS, OfficialStage, OurStage
+from tests.official.ilink_witness import Witness
+from tests.official.node import Node
+from tests.official.wanted_differences import ILINK, unwanted
+from wxsdk.sim import ILinkSim
+
+
+@pytest.fixture(scope="module")
+def met() -> Set[str]:
+    """The wanted differences that were met so far."""
+    return set()
+
+
+def official_record(node: Node, action: str, folder: Path) -> List[Any]:
+    chosen = ACTIONS[action]
+    with ILinkSim(**(chosen.options or {})) as sim:
+        witness = Witness(node, sim)
+        chosen.official(OfficialStage(sim, folder, witness))
+        witness.stop()
+        assert sim.violations == []
+        return told_once(ilink_record(sim, *chosen.places))
+
+
+def our_record(action: str, folder: Path) -> List[Any]:
+    chosen = ACTIONS[action]
+    with ILinkSim(**(chosen.options or {})) as sim:
+        stage = OurStage(sim, folder)
+        try:
+            chosen.ours(stage)
+        finally:
+            stage.act.shutdown()
+        assert sim.violations == []
+        return told_once(ilink_record(sim, *chosen.places))
+
+
+def told_once(requests: List[Any]) -> List[Any]:
+    """How often the state of a QR code is asked for depends on the machine."""
+    return [
+        one
+        for number, one in enumerate(requests)
+        if not one["path"].endswith("get_qrcode_status") or one not in requests[:number]
+    ]
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_the_bytes_are_the_same_for(ilink_node: Node, met: Set[str], tmp_path: Path, action: str) -> None:
+    official, ours = official_record(ilink_node, action, tmp_path), our_record(action, tmp_path)
+    assert official
+    assert unwanted(action, differences(official, ours), ILINK, met) == []
