@@ -91,7 +91,7 @@ class Gate:
     """A place where handlers wait until the test lets them go on."""
 
     def __init__(self) -> None:
-        self._inside: "queue.Queue[str]" = queue.Queue()
+        self._inside: queue.Queue[str] = queue.Queue()
         self._open = threading.Event()
 
     def pass_through(self, who: str = "") -> None:
