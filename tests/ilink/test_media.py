@@ -62,7 +62,15 @@ def test_no_repr_shows_keys_or_addresses():
 
 @pytest.mark.parametrize(
     ("name", "kind"),
-    [("a.PNG", "image"), ("a.jpeg", "image"), ("b.mp4", "video"), ("c.silk", "file"), ("d.mp3", "file"), ("e", "file")],
+    [
+        ("a.PNG", "image"),
+        ("a.jpeg", "image"),
+        ("b.mp4", "video"),
+        ("c.silk", "file"),
+        ("d.mp3", "file"),
+        ("e", "file"),
+        (".png", "file"),
+    ],
 )
 def test_a_file_goes_as_its_name_says(name, kind):
     assert kind_for(name) == kind

@@ -43,6 +43,14 @@ ILINK: List[Wanted] = [
 ]
 
 
+DECISIONS: List[Wanted] = [
+    Wanted(
+        "an agent string with a bracket that is never closed",
+        "The plugin drops everything behind the bracket, wxsdk that word only: less of what the user wrote is lost.",
+    ),
+]
+
+
 def unwanted(action: str, found: Iterable[Difference], wanted: List[Wanted], met: Set[str]) -> List[str]:
     """The differences that no pattern allows; notes the patterns that were of use in *met*."""
     left = []

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Callable, Dict, Iterable, List, Optional, Tuple
 from urllib.parse import quote
 
@@ -121,8 +122,8 @@ def _size(value: Optional[int]) -> Optional[int]:
 
 def kind_for(file_name: str) -> str:
     """How a file of this name is sent: "image", "video" or "file" (voices too: a voice bubble is never shown)."""
-    lowered = file_name.lower()
-    return next((kind for kind, endings in _EXTENSIONS.items() if lowered.endswith(endings)), "file")
+    ending = PurePosixPath(file_name.lower()).suffix  # none of ".png", which is a hidden file and not a picture
+    return next((kind for kind, endings in _EXTENSIONS.items() if ending in endings), "file")
 
 
 def safe_file_name(name: Optional[str], kind: str = "file") -> str:

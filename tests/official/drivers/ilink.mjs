@@ -64,6 +64,19 @@ serve({
   async call({ module, name, args }) {
     return (await load(module))[name](...revive(args));
   },
+  async map({ module, name, lists }) {
+    const made = (await load(module))[name];
+    return Promise.all(lists.map((args) => made(...revive(args))));
+  },
+  async filter({ texts, size }) {
+    const { StreamingMarkdownFilter } = await load("messaging/markdown-filter.js");
+    return texts.map((text) => {
+      const filter = new StreamingMarkdownFilter();
+      let out = "";
+      for (let at = 0; at < text.length; at += size) out += filter.feed(text.slice(at, at + size));
+      return out + filter.flush();
+    });
+  },
   async until({ module, name, args }) {
     const ask = (await load(module))[name];
     while (!ask(...args)) await new Promise((done) => realTimeout(done, 2));
