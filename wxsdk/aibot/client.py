@@ -22,8 +22,10 @@ from .replies import Replies
 from .seen import SeenIds
 from .sending import Sending
 from .session import State
+from .stream import OpenStreams, ReplyStream
 
 DEFAULT_SHUTDOWN = 5.0  # seconds
+STREAM_FAREWELL = 1.0  # seconds that disconnect() gives open streams to end their messages; none when none is open
 
 
 class _Run(Listener):
@@ -33,6 +35,7 @@ class _Run(Listener):
         number = next_number()
         options, log = client.options, client._log
         self._client = client
+        self._streams = client._streams
         self.delivery = Delivery(options, client, client._seen, clock, log, number)
         self.connection = Connection(
             options,
@@ -70,6 +73,7 @@ class _Run(Listener):
         self.delivery.pushed(frames)
 
     def over(self) -> None:
+        self._streams.abandon()
         if not self.stopping:
             self.ended.set()
 
@@ -87,6 +91,7 @@ class WSClient(Callbacks, Sending):
         Callbacks.__init__(self)
         Sending.__init__(self, options, replies, clock)
         self.options = options
+        self._streams = OpenStreams(options, replies, clock)
         self._log = BotLog(options.logger, (str(options.secret),))
         self._seen = SeenIds(options.max_seen_ids)
         self._door = WsDoor(ssl_context=options.ssl_context, proxy=options.proxy)
@@ -159,6 +164,16 @@ class WSClient(Callbacks, Sending):
     def __exit__(self, *_: object) -> None:
         self.disconnect()
 
+    # -- streams ----------------------------------------
+
+    def open_stream(self, frame: WsFrame, *, feedback: Any = None) -> ReplyStream:
+        """A streamed answer to *frame*, to be written piece by piece; use it in a with-block.
+
+        *feedback*: ``{"id": …}`` asks the user for an opinion. Raises Unsupported for an event, LimitExceeded 24 h
+        after the message, ConfigError for a frame that cannot be answered.
+        """
+        return self._streams.open(frame, feedback)
+
     # -- state ----------------------------------------
 
     @property
@@ -207,6 +222,8 @@ class WSClient(Callbacks, Sending):
             self.disconnect()
 
     def _stop(self, run: _Run, deadline: float) -> bool:
+        if run.connection.state is State.READY:
+            self._streams.break_off(min(self._clock.now() + STREAM_FAREWELL, deadline))
         run.connection.stop()
         alive = join_all(run.connection.workers, self._clock, deadline)
         run.delivery.drain(deadline)

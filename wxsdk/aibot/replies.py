@@ -85,6 +85,7 @@ class Replies:
         self._ledger = AckLedger(options.max_reply_queue_size)
         self._lines: Dict[str, _Line] = {}
         self._spare: List[_Line] = []
+        self._pending: List[_Call] = []  # posted frames that wait for the next connection
         self._ws: Optional[WsConnection] = None  # set only while subscribed
         self._ticker: Optional[Ticker] = None
         self._closed: Optional[WxError] = None
@@ -103,6 +104,9 @@ class Replies:
         with self._lock:
             self._ws = ws
             self._ready.notify_all()
+            pending, self._pending = self._pending, []
+        for call in pending:
+            self._post_pending(call, ws)
 
     def detach(self, reason: str) -> None:
         """The connection ended: every call that waits on it fails now, with *reason*, a sentence."""
@@ -117,6 +121,9 @@ class Replies:
         with self._lock:
             self._closed = why
             self._ready.notify_all()
+            pending, self._pending = self._pending, []
+        for call in pending:
+            self._settle(call, self._loss(call, "The client ended before the message could be sent."))
 
     def on_answer(self, frame: WsFrame, now: float) -> bool:
         """Give an ack to whom it belongs. False when it says that the subscription is gone: drop the connection.
@@ -162,19 +169,34 @@ class Replies:
             else:
                 raise outcome
 
-    def post(self, req_id: str, cmd: str, text: str, timeout: float, on_outcome: OnOutcome) -> None:
+    def post(
+        self, req_id: str, cmd: str, text: str, timeout: float, on_outcome: OnOutcome, patience: float = 0.0
+    ) -> None:
         """Send *text* without waiting; *on_outcome* gets the ack, or the error, exactly once.
 
-        It is called on an internal thread, and must be short and must not wait. Raises ConnectionLost when not
-        subscribed, ReplyQueueFull; then *on_outcome* is not called.
+        It is called on an internal thread, and must be short and must not wait. While not subscribed, the frame is kept
+        for the next connection for *patience* seconds. Raises ConnectionLost when there is no patience or the client
+        has ended, and ReplyQueueFull; then *on_outcome* is not called.
         """
         call = _Call(req_id, cmd, text, timeout, on_outcome)
         with self._lock:
-            if self._ws is None:
+            ws = self._ws
+            if ws is None and (patience <= 0 or self._closed is not None or self._ticker is None):
                 raise ConnectionLost("The client is not connected now.", kind="tcp")
-            begun = self._enqueue(call, self._ws)
+            if ws is None:
+                self._pending.append(call)
+                begun = False
+            else:
+                begun = self._enqueue(call, ws)
         if begun:
             self._write(call)
+        elif ws is None:
+            self.later(self._clock.now() + patience, lambda: self._forget_pending(call))
+
+    def later(self, when: float, action: Callable[[], None]) -> Optional[Timer]:
+        """Call *action* on the tick thread at *when*; None, and no call, when the client has ended."""
+        ticker = self._ticker
+        return None if ticker is None else ticker.at(when, action)
 
     def is_busy(self, req_id: str) -> bool:
         """True while a frame of *req_id* is in flight."""
@@ -255,6 +277,25 @@ class Replies:
             )
         return False
 
+    def _post_pending(self, call: _Call, ws: WsConnection) -> None:
+        try:
+            with self._lock:
+                if self._ws is not ws:
+                    raise ConnectionLost("The connection ended again at once.", kind="tcp")
+                begun = self._enqueue(call, ws)
+        except WxError as exc:
+            self._settle(call, exc)
+        else:
+            if begun:
+                self._write(call)
+
+    def _forget_pending(self, call: _Call) -> None:
+        with self._lock:
+            if call not in self._pending:
+                return
+            self._pending.remove(call)
+        self._settle(call, self._loss(call, "The client was not connected in time."))
+
     def _begin(self, call: _Call, now: float) -> None:
         self._ledger.written(call.req_id, call, now)
         call.written_at = self.last_sent = now
@@ -264,8 +305,8 @@ class Replies:
             call.ticket = call.ws.send(call.text)
         except ConnectionLost:
             call.ticket = _NOT_WRITTEN  # the reader knows, or will in a moment, and fails the call
-        if call.on_outcome is not None and self._ticker is not None and call.written_at is not None:
-            call.timer = self._ticker.at(call.written_at + call.timeout, lambda: self._expire_posted(call))
+        if call.on_outcome is not None and call.written_at is not None:
+            call.timer = self.later(call.written_at + call.timeout, lambda: self._expire_posted(call))
 
     def _settle(self, call: _Call, outcome: Outcome) -> None:
         call.outcome = outcome

@@ -54,14 +54,18 @@ class Ticker:
             self._timers.clear()
             self._changed.notify_all()
 
-    def at(self, when: float, action: Callable[[], None]) -> Timer:
-        """Call *action* at *when* (the clock's seconds), or at once when that is over. Any thread."""
+    def at(self, when: float, action: Callable[[], None]) -> Optional[Timer]:
+        """Call *action* at *when* (the clock's seconds), or at once when that is over; None after ``stop``.
+
+        Any thread may call it.
+        """
         timer = Timer(action)
         with self._changed:
-            if not self._stopped:
-                heapq.heappush(self._timers, (when, next(self._numbers), timer))
-                if self._timers[0][2] is timer:  # only an earlier hour is a reason to wake the thread
-                    self._changed.notify_all()
+            if self._stopped:
+                return None
+            heapq.heappush(self._timers, (when, next(self._numbers), timer))
+            if self._timers[0][2] is timer:  # only an earlier hour is a reason to wake the thread
+                self._changed.notify_all()
         return timer
 
     def _run(self) -> None:

@@ -1,0 +1,238 @@
+"""ReplyStream against the simulator."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Callable, List, Optional
+
+import pytest
+
+from tests.aibot.conftest import MakeClient
+from wxsdk.aibot.client import WSClient
+from wxsdk.aibot.frames import WsFrame
+from wxsdk.aibot.stream import ReplyStream
+from wxsdk.aibot.streams import NOTICE_BROKEN, StreamOutcome
+from wxsdk.errors import ConfigError, ConnectionLost, Unsupported
+from wxsdk.sim.aibot import AiBotSim
+
+Write = Callable[[ReplyStream], Any]
+
+
+class Bot:
+    """Answers one text by *write*, and keeps what came of it."""
+
+    def __init__(self, sim: AiBotSim, client: WSClient, write: Write) -> None:
+        self.sim, self.client, self.write = sim, client, write
+        self.stream: Optional[ReplyStream] = None
+        self.errors: List[BaseException] = []
+        self.left = threading.Event()
+        client.on_message_text(self._answer)
+        client.on_error(self.errors.append)
+        client.connect(wait=5)
+        sim.user("alice").says("go")
+
+    def _answer(self, frame: WsFrame) -> None:
+        self.stream = self.client.open_stream(frame)
+        try:
+            with self.stream:
+                self.write(self.stream)
+        finally:
+            self.left.set()
+
+    def outcome(self) -> StreamOutcome:
+        assert self.left.wait(10)
+        assert self.stream is not None
+        assert self.stream.outcome is not None
+        return self.stream.outcome
+
+
+def test_tokens_become_one_answer_in_a_few_frames(sim: AiBotSim, make_client: MakeClient) -> None:
+    text = "".join(f"token {number} of the answer, " for number in range(500))
+
+    def write(stream: ReplyStream) -> None:
+        for token in text.split(" "):
+            stream.write(token + " ")
+
+    bot = Bot(sim, make_client(stream_interval=0.05), write)
+    answer = sim.user("alice").expects()
+    assert answer.text == text + " "
+    outcome = bot.outcome()
+    assert (outcome.state, outcome.rescued, outcome.error) == ("delivered", False, None)
+    assert outcome.frames == answer.updates < 20
+    assert not sim.violations
+
+
+def test_the_thinking_sign_shows_until_there_is_text(sim: AiBotSim, make_client: MakeClient) -> None:
+    go_on = threading.Event()
+
+    def write(stream: ReplyStream) -> None:
+        stream.thinking()
+        assert go_on.wait(5)
+        stream.write("42")
+
+    bot = Bot(sim, make_client(stream_interval=0.01), write)
+    sim.wait_for(lambda: [message for message in sim.thinking() if message.thinking])
+    go_on.set()
+    assert sim.user("alice").expects().text == "42"
+    assert bot.outcome().state == "delivered"
+    assert not sim.thinking()
+
+
+def test_a_block_that_raises_leaves_no_chat_thinking(sim: AiBotSim, make_client: MakeClient) -> None:
+    failure = ValueError("the model is down")
+
+    def write(stream: ReplyStream) -> None:
+        stream.write("half an answer")
+        raise failure
+
+    bot = Bot(sim, make_client(), write)
+    answer = sim.user("alice").expects()
+    assert answer.text.startswith("half an answer")
+    assert answer.text.endswith(NOTICE_BROKEN)
+    assert bot.outcome().state == "delivered"
+    assert not sim.thinking()
+    bot.client.disconnect()
+    assert bot.errors == [failure]
+
+
+def test_what_exceeds_a_message_continues_in_the_next(sim: AiBotSim, make_client: MakeClient) -> None:
+    text = "很长的回答。" * 3000  # 54,000 bytes of UTF-8
+    bot = Bot(sim, make_client(stream_interval=0.01), lambda stream: stream.write(text))
+    parts = [sim.user("alice").expects().text for _ in range(3)]
+    assert "".join(parts) == text
+    assert bot.outcome().state == "delivered"
+    assert not sim.thinking()
+    assert not sim.violations
+
+
+def test_an_expired_stream_is_rescued_by_one_push(sim: AiBotSim, make_client: MakeClient) -> None:
+    expired = threading.Event()
+
+    def write(stream: ReplyStream) -> None:
+        stream.write("the beginning ")
+        assert expired.wait(5)
+        stream.write("and the end")
+
+    bot = Bot(sim, make_client(stream_interval=0.01), write)
+    sim.wait_for(lambda: sim.messages())
+    sim.expire_stream()
+    expired.set()
+    answer = sim.user("alice").expects()
+    assert (answer.via, answer.text) == ("push", "the beginning and the end")
+    assert bot.outcome().rescued
+    assert bot.outcome().state == "delivered"
+
+
+def test_a_refusal_is_an_honest_failure(sim: AiBotSim, make_client: MakeClient) -> None:
+    sim.faults.ack("aibot_respond_msg", errcode=40201, times=None)
+    bot = Bot(sim, make_client(), lambda stream: stream.write("buy now"))
+    outcome = bot.outcome()
+    assert outcome.state == "failed"
+    assert getattr(outcome.error, "errcode", None) == 40201
+
+
+def test_a_lost_final_ack_is_unknown(sim: AiBotSim, make_client: MakeClient) -> None:
+    sim.faults.ack(
+        lambda sent: sent.cmd == "aibot_respond_msg" and it.body["stream"]["finish"], lost=True, times=None
+    )
+    bot = Bot(sim, make_client(ack_timeout=0.1), lambda stream: stream.write("hello"))
+    outcome = bot.outcome()
+    assert outcome.state == "unknown"
+    assert sim.user("alice").expects().text == "hello"
+
+
+def test_a_stop_ends_open_streams_before_the_socket_goes(sim: AiBotSim, make_client: MakeClient) -> None:
+    writing, stopped = threading.Event(), threading.Event()
+
+    def write(stream: ReplyStream) -> None:
+        stream.write("unfinished")
+        writing.set()
+        assert stopped.wait(5)
+        stream.write("too late")
+
+    bot = Bot(sim, make_client(), write)
+    assert writing.wait(5)
+    threading.Thread(target=lambda: sim.wait_for(lambda: not sim.thinking()) and stopped.set()).start()
+    assert bot.client.disconnect()
+    assert sim.user("alice").expects().text == f"unfinished\n\n{NOTICE_BROKEN}"
+    assert bot.outcome().state == "delivered"
+    assert [type(error) for error in bot.errors] == [ConnectionLost]
+    assert not sim.thinking()
+
+
+def test_a_stream_that_is_opened_after_the_end_fails_at_once(sim: AiBotSim, client: WSClient) -> None:
+    frames: List[WsFrame] = []
+    got = threading.Event()
+    client.on_message(lambda frame: (frames.append(frame), got.set()))
+    client.connect(wait=5)
+    sim.user("alice").says("x")
+    assert got.wait(5)
+    client.disconnect()
+    with client.open_stream(frames[0]) as stream:
+        stream.write("nobody hears this")
+    assert stream.outcome is not None
+    assert stream.outcome.state == "failed"
+    assert isinstance(stream.outcome.error, ConnectionLost)
+    assert not stream.outcome.error.may_have_been_sent
+
+
+def test_the_final_text_survives_a_reconnect(sim: AiBotSim, make_client: MakeClient) -> None:
+    cut = threading.Event()
+
+    def write(stream: ReplyStream) -> None:
+        stream.write("before ")
+        assert cut.wait(5)
+        stream.write("after")
+
+    bot = Bot(sim, make_client(stream_interval=0.01), write)
+    sim.wait_for(lambda: sim.messages())
+    sim.faults.reset()
+    cut.set()
+    assert sim.user("alice").expects().text == "before after"
+    assert bot.outcome().state == "delivered"
+
+
+def test_several_threads_may_write(sim: AiBotSim, make_client: MakeClient) -> None:
+    def write(stream: ReplyStream) -> None:
+        threads = [threading.Thread(target=lambda: [stream.write("x") for _ in range(200)]) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    bot = Bot(sim, make_client(stream_interval=0.001), write)
+    assert sim.user("alice").expects().text == "x" * 800
+    assert bot.outcome().state == "delivered"
+    assert not sim.violations
+
+
+def test_odd_arguments_are_refused_before_anything_is_sent(sim: AiBotSim, make_client: MakeClient) -> None:
+    raised: List[BaseException] = []
+
+    def write(stream: ReplyStream) -> None:
+        for attempt in (
+            lambda: stream.write(5),  # type: ignore[arg-type]
+            lambda: stream.finish(msg_item=[{"msgtype": "image", "image": {"base64": "?", "md5": "?"}}]),
+        ):
+            with pytest.raises(ConfigError) as caught:
+                attempt()
+            raised.append(caught.value)
+        stream.finish("right")
+        with pytest.raises(ConfigError):
+            stream.write("more")
+
+    bot = Bot(sim, make_client(), write)
+    assert sim.user("alice").expects().text == "right"
+    assert bot.outcome().frames == 1
+    assert len(raised) == 2
+
+
+def test_an_event_takes_no_stream(sim: AiBotSim, client: WSClient) -> None:
+    errors: List[BaseException] = []
+    told = threading.Event()
+    client.on_event_enter_chat(client.open_stream)
+    client.on_error(lambda exc: (errors.append(exc), told.set()))
+    with client:
+        sim.user("alice").enters_chat()
+        assert told.wait(5)
+    assert isinstance(errors[0], Unsupported)
