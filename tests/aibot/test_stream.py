@@ -132,9 +132,7 @@ def test_a_refusal_is_an_honest_failure(sim: AiBotSim, make_client: MakeClient) 
 
 
 def test_a_lost_final_ack_is_unknown(sim: AiBotSim, make_client: MakeClient) -> None:
-    sim.faults.ack(
-        lambda sent: sent.cmd == "aibot_respond_msg" and it.body["stream"]["finish"], lost=True, times=None
-    )
+    sim.faults.ack(lambda it: it.cmd == "aibot_respond_msg" and it.body["stream"]["finish"], lost=True, times=None)
     bot = Bot(sim, make_client(ack_timeout=0.1), lambda stream: stream.write("hello"))
     outcome = bot.outcome()
     assert outcome.state == "unknown"
