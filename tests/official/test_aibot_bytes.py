@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, List, Set
+from typing import Any, Dict, Iterator, List
 
 import pytest
 
@@ -11,7 +11,7 @@ from tests.official.aibot_actions import ACTIONS, OfficialStage, OurStage
 from tests.official.aibot_witness import Witness
 from tests.official.compare import aibot_record, differences, handshake
 from tests.official.node import Node
-from tests.official.wanted_differences import AIBOT, unwanted
+from tests.official.wanted_differences import AIBOT, Ledger
 from wxsdk import WSClient, WSClientOptions
 from wxsdk.sim.aibot import AiBotSim
 
@@ -20,9 +20,10 @@ OPTIONS = {"scene": "scene", "plug_version": "plug_version", "heartbeatInterval"
 
 
 @pytest.fixture(scope="module")
-def met() -> Set[str]:
-    """The wanted differences that were met so far."""
-    return set()
+def ledger() -> Iterator[Ledger]:
+    one = Ledger(AIBOT)
+    yield one
+    assert one.outdated(ACTIONS) == []
 
 
 def official_record(node: Node, action: str, folder: Path) -> Any:
@@ -62,7 +63,7 @@ LATER = [] if hasattr(WSClient, "upload_media") else [one for one in ACTIONS if 
 
 
 @pytest.mark.parametrize("action", [one for one in ACTIONS if one not in LATER])
-def test_the_bytes_are_the_same_for(aibot_node: Node, met: Set[str], tmp_path: Path, action: str) -> None:
+def test_the_bytes_are_the_same_for(aibot_node: Node, ledger: Ledger, tmp_path: Path, action: str) -> None:
     official, ours = official_record(aibot_node, action, tmp_path), our_record(action, tmp_path)
     assert len(official["frames"]) > (action not in ("subscribe", "subscribe with scene and version"))
-    assert unwanted(action, differences(official, ours), AIBOT, met) == []
+    assert ledger.unwanted(action, differences(official, ours)) == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, List, Set
+from typing import Any, Iterator, List
 
 import pytest
 
@@ -11,14 +11,15 @@ from tests.official.compare import differences, ilink_record
 from tests.official.ilink_actions import ACTIONS, OfficialStage, OurStage
 from tests.official.ilink_witness import Witness
 from tests.official.node import Node
-from tests.official.wanted_differences import ILINK, unwanted
+from tests.official.wanted_differences import ILINK, Ledger
 from wxsdk.sim import ILinkSim
 
 
 @pytest.fixture(scope="module")
-def met() -> Set[str]:
-    """The wanted differences that were met so far."""
-    return set()
+def ledger() -> Iterator[Ledger]:
+    one = Ledger(ILINK)
+    yield one
+    assert one.outdated(ACTIONS) == []
 
 
 def official_record(node: Node, action: str, folder: Path) -> List[Any]:
@@ -53,7 +54,7 @@ def told_once(requests: List[Any]) -> List[Any]:
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_the_bytes_are_the_same_for(ilink_node: Node, met: Set[str], tmp_path: Path, action: str) -> None:
+def test_the_bytes_are_the_same_for(ilink_node: Node, ledger: Ledger, tmp_path: Path, action: str) -> None:
     official, ours = official_record(ilink_node, action, tmp_path), our_record(action, tmp_path)
     assert official
-    assert unwanted(action, differences(official, ours), ILINK, met) == []
+    assert ledger.unwanted(action, differences(official, ours)) == []

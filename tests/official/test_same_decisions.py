@@ -11,9 +11,11 @@ from typing import Any, List
 import pytest
 
 from tests.official.node import Node, OfficialError
+from tests.official.wanted_differences import MARKDOWN
 from wxsdk import DecryptError, generate_req_id
 from wxsdk.aibot.callback_crypto import WecomCrypto
 from wxsdk.ilink import aes, endpoints
+from wxsdk.ilink.markdown import filter_markdown
 from wxsdk.ilink.media import download_url, kind_for, upload_url
 from wxsdk.ilink.quotes import select_part
 from wxsdk.ilink.wire import CDNMedia, PartialText, UploadUrlReply
@@ -35,6 +37,77 @@ _UNCLOSED = re.compile(r"(^|\s)\((?!.*\)(\s|$))")
 PARAMS = ["abc", "a+b/c==", "a b%20&c=d", "你好", "x" * 300]
 ENDINGS = "png jpg JPEG gif webp bmp mp4 mov webm mkv avi pdf txt mp3 silk heic svg m4v zip gz"
 NAMES = [f"a.{ending}" for ending in ENDINGS.split(" ")]
+
+DOCUMENTS = [
+    "# H1\ntext",
+    "## H2",
+    "### H3",
+    "#### H4",
+    "##### H5 title",
+    "###### H6 标题\nmore",
+    "####### seven",
+    "#no space",
+    "##### ",
+    "text ##### not head",
+    "**bold** and **粗体**",
+    "*italic* and *斜体*",
+    "***both*** and ***都***",
+    "_it_ and _斜_",
+    "__b__ and __粗__",
+    "___x___ and ___都___",
+    "~~gone~~ ~~删~~",
+    "> quote *斜* **b**",
+    "- item *a*\n- item *甲*",
+    "* star item\n* 星",
+    "1. one\n2. 二",
+    "```\n*甲* ![a](b)\n```",
+    "```py\n# x\n##### y\n```\nafter *甲*",
+    "![alt](http://x/y.png)",
+    "before ![图](u) after",
+    "[link](http://x)",
+    "[![img](a)](b)",
+    "---",
+    "***",
+    "___",
+    "* * *",
+    "a_b_c",
+    "https://x.y/a_b_c?d=_e_",
+    "snake_case_变量_名",
+    "2*3*4",
+    "价格*100*元",
+    "*甲 乙*",
+    "* 甲*",
+    "*甲*乙*",
+    "**甲*乙**",
+    "*unclosed 甲",
+    "_unclosed 甲",
+    "![unclosed](",
+    "![a",
+    "中文*强调*中文",
+    "**加粗**中文",
+    "*甲*\n*乙*",
+    "*line\n甲*",
+    "日本語*テスト*です",
+    "한국어 *강조* 끝",
+    "*mixed 中 en*",
+    "    ##### indented",
+    " ##### one space",
+    "#####\ttab",
+    "##### H5 *甲*",
+    "> ##### quoted h5",
+    "- ##### list h5",
+    "~~*甲*~~",
+    "**_甲_**",
+    "*__甲__*",
+    "text\r\n##### crlf\r\n",
+    "<b>*甲*</b>",
+    "foo _甲_",
+    "*甲*bar",
+    "![a](b)![c](d)",
+    '![a](b "t")',
+    "emoji 😀 *甲*",
+    "",
+]
 
 
 def mapped(node: Node, module: str, name: str, *lists: List[Any]) -> List[Any]:
@@ -79,9 +152,21 @@ def test_addresses_of_files_are_built_alike(ilink_node: Node) -> None:
     assert [upload_url(UploadUrlReply(upload_param=Secret(one)), "f" * 32, base) for one in PARAMS] == up
 
 
+def test_markdown_is_filtered_alike(ilink_node: Node) -> None:
+    theirs = ilink_node.call("filter", texts=DOCUMENTS, size=10**6)
+    ours = [filter_markdown(text) for text in DOCUMENTS]
+    assert [row for row in zip(DOCUMENTS, theirs, ours) if row[1] != row[2]] == []
+
+
+def test_markdown_is_filtered_better_where_that_is_wanted(ilink_node: Node) -> None:
+    theirs = ilink_node.call("filter", texts=list(MARKDOWN), size=10**6)
+    assert {text: filter_markdown(text) for text in MARKDOWN} == MARKDOWN
+    assert [text for text, made in zip(MARKDOWN, theirs) if made == MARKDOWN[text]] == [], "no difference any more"
+
+
 def test_the_quoted_part_is_found_alike(ilink_node: Node) -> None:
     texts = ["".join(dice.choices("ab 一二", k=dice.randint(1, 30))) for _ in range(300)]
-    asked = []
+    asked: List[Any] = []
     for text in texts:
         begin = dice.randrange(len(text))
         part = text[begin : dice.randint(begin + 1, len(text))]
