@@ -86,7 +86,7 @@ class FrameParser:
             if stop > end:
                 self._needed = stop - position
                 break
-            if first == 0x81 and not second & 0x80 and not self._fragments:  # a whole text: nearly every frame
+            if first == 0x81 and not second & 0x80 and not self._fragment_opcode:  # a whole text: nearly every frame
                 messages.append((TEXT, data[start:stop]))
             else:
                 self._finish(first, data[start:stop], b"masked" if second & 0x80 else b"", messages)
@@ -110,6 +110,8 @@ class FrameParser:
 
     def _fragment(self, opcode: int, final: bool, payload: bytes, flaw: bytes, messages: List[Message]) -> None:
         if opcode != _CONTINUATION:
+            if self._fragment_opcode:
+                messages.append((SKIPPED, b"fragments without an end"))
             self._drop_fragments()
             self._fragment_opcode = opcode
         elif not self._fragment_opcode:
@@ -120,7 +122,8 @@ class FrameParser:
         if self._fragment_bytes > self._max_bytes:
             self._fragment_is_bad = b"longer than the limit"
             self._fragments.clear()
-        self._fragments.append(b"" if self._fragment_is_bad else payload)
+        elif payload and not self._fragment_is_bad:  # empty ones, in millions, would cost memory too
+            self._fragments.append(payload)
         if not final:
             return
         if self._fragment_is_bad or self._fragment_opcode != TEXT:
