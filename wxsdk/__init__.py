@@ -75,6 +75,24 @@ from .errors import (
     WxError,
 )
 from .health import Health, HealthState
+from .ilink.api import ILinkApi
+from .ilink.client import WeixinClient
+from .ilink.config import WeixinConfig
+from .ilink.context import MessageContext
+from .ilink.handler import MessageHandler, TokenStaleInfo
+from .ilink.login import LoginState, LoginStatus
+from .ilink.markdown import StreamingMarkdownFilter, filter_markdown
+from .ilink.media import MediaInfo
+from .ilink.outbound import SendResult
+from .ilink.qr import QrLogin, QrLoginSession, StandaloneQrLogin
+from .ilink.quota import Quota
+from .ilink.quotes import RefMessageInfo
+from .ilink.runs import OutboundRun
+from .ilink.tokens import ContextTokenStore
+from .ilink.wire import CDNMedia, MessageItem, MessageItemType, WeixinMessage
+from .runtime.sqlite_store import SQLiteStore
+from .runtime.store import MemoryStore, Store
+from .textsplit import split_text
 
 __all__ = [
     "AckTimeout",
@@ -83,12 +101,14 @@ __all__ = [
     "ApiError",
     "AuthFailed",
     "Button",
+    "CDNMedia",
     "CardAction",
     "CardImage",
     "CardSource",
     "Checkbox",
     "ConfigError",
     "ConnectionLost",
+    "ContextTokenStore",
     "DecryptError",
     "DefaultLogger",
     "DownloadFailed",
@@ -99,6 +119,7 @@ __all__ = [
     "Health",
     "HealthState",
     "HorizontalContent",
+    "ILinkApi",
     "ImageTextArea",
     "InboundBody",
     "InvalidReqId",
@@ -106,29 +127,47 @@ __all__ = [
     "Kicked",
     "LimitExceeded",
     "LoginError",
+    "LoginState",
+    "LoginStatus",
     "MainTitle",
     "MarkdownBody",
     "MarkdownContent",
     "MediaContent",
     "MediaError",
+    "MediaInfo",
+    "MemoryStore",
     "MenuAction",
+    "MessageContext",
+    "MessageHandler",
+    "MessageItem",
+    "MessageItemType",
     "MessageType",
     "NotSubscribed",
     "Option",
+    "OutboundRun",
     "Overloaded",
+    "QrLogin",
+    "QrLoginSession",
+    "Quota",
     "QuoteArea",
     "RateLimited",
     "ReconnectExhausted",
+    "RefMessageInfo",
     "ReplyImage",
     "ReplyMsgItem",
     "ReplyQueueFull",
+    "SQLiteStore",
     "Selection",
     "SendRejected",
+    "SendResult",
+    "StandaloneQrLogin",
+    "Store",
     "StoreError",
     "StreamBody",
     "StreamContent",
     "StreamExpired",
     "StreamWithTemplateCardBody",
+    "StreamingMarkdownFilter",
     "SubmitButton",
     "TemplateCard",
     "TemplateCardBody",
@@ -136,6 +175,7 @@ __all__ = [
     "TextBody",
     "TextContent",
     "TokenStale",
+    "TokenStaleInfo",
     "TransportError",
     "Unsupported",
     "UploadFailed",
@@ -144,9 +184,14 @@ __all__ = [
     "WSClient",
     "WSClientOptions",
     "WeComMediaType",
+    "WeixinClient",
+    "WeixinConfig",
+    "WeixinMessage",
     "WsCmd",
     "WsFrame",
     "WxError",
     "__version__",
+    "filter_markdown",
     "generate_req_id",
+    "split_text",
 ]

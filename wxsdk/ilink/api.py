@@ -116,13 +116,19 @@ class ILinkApi:
         return self._login_call(endpoint, url, body, QrCodeReply, _secret_values(body))
 
     def get_qr_status(
-        self, qrcode: str, verify_code: Optional[str] = None, *, base_url: Optional[str] = None
+        self,
+        qrcode: str,
+        verify_code: Optional[str] = None,
+        *,
+        base_url: Optional[str] = None,
+        timeout: Optional[float] = None,
     ) -> QrStatusReply:
         """The state of a QR code; the server may hold the answer. *base_url*: where a redirect led to."""
         endpoint = endpoints.GET_QR_STATUS
         base = base_url or self._config.base_url
-        url = endpoints.endpoint_url(base, endpoint, qrcode=str(qrcode), verify_code=verify_code)
-        return self._login_call(endpoint, url, None, QrStatusReply, (str(qrcode), verify_code or ""))
+        code = None if verify_code is None else str(verify_code)
+        url = endpoints.endpoint_url(base, endpoint, qrcode=str(qrcode), verify_code=code)
+        return self._login_call(endpoint, url, None, QrStatusReply, (str(qrcode), code or ""), timeout)
 
     # stopping
 
@@ -183,10 +189,17 @@ class ILinkApi:
         return self._exchange(endpoint, url, full, timeout, door=door, token=self._token, client_id=client_id)
 
     def _login_call(
-        self, endpoint: Endpoint, url: str, body: Optional[Dict[str, Any]], kind: Type[A], hidden: Sequence[str]
+        self,
+        endpoint: Endpoint,
+        url: str,
+        body: Optional[Dict[str, Any]],
+        kind: Type[A],
+        hidden: Sequence[str],
+        timeout: Optional[float] = None,
     ) -> A:
         """A call of the login, which never carries the bot token."""
-        answer = self._exchange(endpoint, url, body, self._deadline(endpoint), door=self._calls)
+        deadline = self._deadline(endpoint) if timeout is None else timeout
+        answer = self._exchange(endpoint, url, body, deadline, door=self._calls)
         reply = kind.from_dict(decode_answer(answer.status, answer.body, endpoint=endpoint.path))
         self._check(reply, endpoint, hidden)
         return reply

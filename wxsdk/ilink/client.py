@@ -23,6 +23,7 @@ from .handler import MessageHandler, OnMessage, as_handler
 from .inbound import to_inbound
 from .inbox import Entry
 from .outbound import SendResult
+from .qr import QrLogin
 from .quota import Quota
 from .running import Running
 from .runs import OutboundRun
@@ -201,6 +202,10 @@ class WeixinClient:
         return self._tokens
 
     # tokens
+
+    def qr_login(self) -> QrLogin:
+        """The login by QR code, at this client's server. It changes nothing here: give its token to ``set_token``."""
+        return QrLogin(self._config, self.api, self._clock)
 
     def set_token(self, token: str) -> None:
         """Use another bot token from now on; a running client polls with it at once.
