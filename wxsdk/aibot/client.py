@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import threading
 from datetime import datetime, timezone
-from typing import Any, List, Optional
+from pathlib import Path
+from typing import Any, List, Optional, Tuple
 
 from ..errors import ConnectionLost, WxError
 from ..health import Health, HealthState
 from ..runtime.clock import Clock
+from ..runtime.instance_lock import InstanceLock
 from ..runtime.lifecycle import wait_until_stopped
 from ..runtime.worker import join_all, next_number
 from ..runtime.wsock import WsDoor
 from .callbacks import Callbacks
+from .chunks import UploadMediaResult
 from .config import WSClientOptions
 from .connection import Connection, Listener
 from .delivery import Delivery
+from .download import Downloads, Folder
 from .frames import WsFrame
 from .logger import BotLog
 from .replies import Replies
@@ -23,6 +27,7 @@ from .seen import SeenIds
 from .sending import Sending
 from .session import State
 from .stream import OpenStreams, ReplyStream
+from .upload import FileLike, Progress, upload
 
 DEFAULT_SHUTDOWN = 5.0  # seconds
 STREAM_FAREWELL = 1.0  # seconds that disconnect() gives open streams to end their messages; none when none is open
@@ -35,7 +40,6 @@ class _Run(Listener):
         number = next_number()
         options, log = client.options, client._log
         self._client = client
-        self._streams = client._streams
         self.delivery = Delivery(options, client, client._seen, clock, log, number)
         self.connection = Connection(
             options,
@@ -73,7 +77,8 @@ class _Run(Listener):
         self.delivery.pushed(frames)
 
     def over(self) -> None:
-        self._streams.abandon()
+        self._client._streams.abandon()
+        self._client._instance.release()
         if not self.stopping:
             self.ended.set()
 
@@ -95,6 +100,8 @@ class WSClient(Callbacks, Sending):
         self._log = BotLog(options.logger, (str(options.secret),))
         self._seen = SeenIds(options.max_seen_ids)
         self._door = WsDoor(ssl_context=options.ssl_context, proxy=options.proxy)
+        self._downloads = Downloads(options)
+        self._instance = InstanceLock("aibot", f"{options.ws_url}\n{options.bot_id}")
         self._life = threading.Lock()  # guards _run
         self._run: Optional[_Run] = None
 
@@ -106,8 +113,9 @@ class WSClient(Callbacks, Sending):
     def connect(self, wait: Optional[float] = None) -> WSClient:
         """Start the threads and return; a second call changes nothing, one after disconnect() starts anew.
 
-        With *wait*, return once subscribed. Raises AuthFailed, ReconnectExhausted or Kicked when the client ends before
-        that, and ConnectionLost when *wait* seconds pass; the client is disconnected then.
+        Raises AlreadyRunning when this machine has a client of this bot already. With *wait*, return once subscribed:
+        raises AuthFailed, ReconnectExhausted or Kicked when the client ends before that, and ConnectionLost when *wait*
+        seconds pass; the client is disconnected then.
         """
         run = self._started()
         if wait is None or run.connection.wait_subscribed(wait):
@@ -174,6 +182,34 @@ class WSClient(Callbacks, Sending):
         """
         return self._streams.open(frame, feedback)
 
+    # -- media ----------------------------------------
+
+    def upload_media(
+        self, file: FileLike, *, type: str, filename: Optional[str] = None, progress: Optional[Progress] = None
+    ) -> UploadMediaResult:
+        """Upload bytes, the file at a path, or a binary file; the media_id is good for 3 days.
+
+        *type*: "file", "image", "voice" or "video"; what is over the limit of its type, or no AMR voice, goes as "file"
+        (``downgraded``). *progress(done_bytes, total_bytes)* is called on this thread and ends at the file's size.
+        Raises ConfigError (an empty or unreadable file), LimitExceeded over 20 MB, what any call raises for the first
+        step, UploadFailed for the rest.
+        """
+        return upload(self.options, self._replies, self._clock, file, type, filename, progress)
+
+    def download_file(self, url: str, aes_key: Optional[str] = None) -> Tuple[bytes, str]:
+        """The decrypted bytes and the name of a file that a user sent; the name is a harmless base name.
+
+        Addresses live 5 minutes. Raises DownloadFailed, DecryptError, LimitExceeded over max_download_bytes.
+        """
+        return self._downloads.to_memory(url, aes_key)
+
+    def save_file(self, url: str, aes_key: Optional[str], folder: Folder) -> Path:
+        """Like download_file, in constant memory: save the file in *folder*, which is made if need be; its path.
+
+        Nothing is overwritten: a name that is taken gets a number. After a failure nothing is left.
+        """
+        return self._downloads.to_folder(url, aes_key, folder)
+
     # -- state ----------------------------------------
 
     @property
@@ -213,6 +249,8 @@ class WSClient(Callbacks, Sending):
             with self._life:
                 run = self._run
                 if run is None or (run.stopping and run.ended.is_set()):
+                    if self.options.single_instance:
+                        self._instance.acquire()
                     self._door.resume()
                     run = self._run = _Run(self, self._clock)
                     run.connection.start()
@@ -225,9 +263,11 @@ class WSClient(Callbacks, Sending):
         if run.connection.state is State.READY:
             self._streams.break_off(min(self._clock.now() + STREAM_FAREWELL, deadline))
         run.connection.stop()
+        self._downloads.interrupt()
         alive = join_all(run.connection.workers, self._clock, deadline)
         run.delivery.drain(deadline)
         alive += run.delivery.close(deadline)
+        self._downloads.close()
         run.ended.set()
         if alive:
             self._log.warning("still running after disconnect: %s", ", ".join(alive))

@@ -1,0 +1,192 @@
+"""upload_media against the simulator."""
+
+from __future__ import annotations
+
+import io
+import threading
+from pathlib import Path
+from typing import Any, Callable, List, Tuple
+
+import pytest
+
+from tests.aibot.conftest import MakeClient
+from wxsdk.aibot.chunks import CHUNK_BYTES, MAX_FILE_BYTES
+from wxsdk.aibot.client import WSClient
+from wxsdk.aibot.frames import WsFrame
+from wxsdk.errors import ConfigError, ConnectionLost, LimitExceeded, UploadFailed
+from wxsdk.sim.aibot import AiBotSim, Generated
+
+AMR = b"#!AMR\n" + b"\x3c" * 100
+
+
+def some_bytes(size: int, seed: int = 1) -> bytes:
+    return b"".join(Generated(size, seed).blocks())
+
+
+class Pipe(io.RawIOBase):
+    """A binary file that can neither be sought nor tells its size."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = io.BytesIO(data)
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        return self._data.read(min(size, 1000))
+
+
+def in_memory(data: bytes, _: Path) -> Any:
+    return data
+
+
+def at_a_path(data: bytes, folder: Path) -> Any:
+    path = folder / "report.bin"
+    path.write_bytes(data)
+    return path
+
+
+def in_an_open_file(data: bytes, _: Path) -> Any:
+    file = io.BytesIO(b"skipped" + data)
+    file.seek(7)
+    return file
+
+
+def in_a_pipe(data: bytes, _: Path) -> Any:
+    return Pipe(data)
+
+
+@pytest.mark.parametrize("given", [in_memory, at_a_path, in_an_open_file, in_a_pipe])
+def test_a_file_arrives_byte_for_byte_however_it_is_given(
+    sim: AiBotSim, client: WSClient, tmp_path: Path, given: Callable[[bytes, Path], Any]
+) -> None:
+    data = some_bytes(5 * CHUNK_BYTES + 17)
+    sim.user("alice")
+    with client.connect(wait=5):
+        result = client.upload_media(given(data, tmp_path), type="file", filename="报告.bin")
+        client.send_media_message("alice", result.type, result.media_id)
+        shown = sim.user("alice").expects()
+    assert (shown.kind, shown.name, shown.data == data) == ("file", "报告.bin", True)
+    assert (result.type, result.downgraded) == ("file", False)
+    assert not sim.violations
+
+
+def test_the_name_comes_from_the_path_when_none_is_given(sim: AiBotSim, client: WSClient, tmp_path: Path) -> None:
+    path = tmp_path / "picture.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n")
+    with client.connect(wait=5):
+        client.upload_media(str(path), type="image")
+        with path.open("rb") as file:
+            client.upload_media(file, type="image")
+        client.upload_media(b"x", type="file")
+    assert [upload.filename for upload in sim.uploads] == ["picture.png", "picture.png", "file"]
+
+
+def test_progress_never_goes_back_and_ends_at_the_size(sim: AiBotSim, client: WSClient) -> None:
+    seen: List[Tuple[int, int]] = []
+    data = some_bytes(11 * CHUNK_BYTES + 1)
+    with client.connect(wait=5):
+        client.upload_media(data, type="file", progress=lambda done, total: seen.append((done, total)))
+    assert seen == sorted(seen)
+    assert seen[-1] == (len(data), len(data))
+    assert len(seen) == 12
+
+
+@pytest.mark.parametrize(("chunks", "at_once"), [(1, 1), (4, 4), (5, 3), (10, 3), (11, 2)])
+def test_only_some_chunks_are_in_flight_at_once(sim: AiBotSim, client: WSClient, chunks: int, at_once: int) -> None:
+    held = sim.faults.hold_acks("aibot_upload_media_chunk")
+    with client.connect(wait=5):
+        uploading = threading.Thread(
+            target=lambda: client.upload_media(some_bytes(chunks * CHUNK_BYTES), type="file"), daemon=True
+        )
+        uploading.start()
+        held.wait_held(at_once)
+        assert held.held == at_once
+        sim.faults.release_acks()
+        uploading.join(10)
+        assert not uploading.is_alive()
+
+
+def test_a_lost_chunk_ack_is_answered_by_a_repeat(sim: AiBotSim, make_client: MakeClient) -> None:
+    sim.faults.ack("aibot_upload_media_chunk", lost=True, times=1)
+    client = make_client(chunk_ack_timeout=0.1)
+    data = some_bytes(3 * CHUNK_BYTES)
+    with client.connect(wait=5):
+        client.upload_media(data, type="file")
+    (upload,) = sim.uploads
+    assert sorted(upload.arrived) in ([0, 0, 1, 2], [0, 1, 1, 2], [0, 1, 2, 2])
+    assert upload.media_id
+
+
+def test_a_chunk_that_is_refused_for_good_ends_the_upload(sim: AiBotSim, client: WSClient) -> None:
+    sim.faults.ack("aibot_upload_media_chunk", errcode=40058, times=None)
+    with client.connect(wait=5), pytest.raises(UploadFailed, match="Chunk 1 of 1") as caught:
+        client.upload_media(b"x", type="file")
+    assert getattr(caught.value.__cause__, "errcode", None) == 40058
+
+
+def test_a_refused_finish_is_an_upload_failed(sim: AiBotSim, client: WSClient) -> None:
+    sim.faults.ack("aibot_upload_media_finish", errcode=40058)
+    with client.connect(wait=5), pytest.raises(UploadFailed, match="did not complete"):
+        client.upload_media(b"x", type="file")
+
+
+def test_a_lost_connection_ends_the_upload(sim: AiBotSim, client: WSClient) -> None:
+    held = sim.faults.hold_acks("aibot_upload_media_chunk")
+    errors: List[BaseException] = []
+
+    def upload() -> None:
+        try:
+            client.upload_media(b"x", type="file")
+        except UploadFailed as exc:
+            errors.append(exc)
+
+    with client.connect(wait=5):
+        uploading = threading.Thread(target=upload, daemon=True)
+        uploading.start()
+        held.wait_held()
+        sim.faults.reset()
+        uploading.join(5)
+    assert isinstance(errors[0].__cause__, ConnectionLost)
+
+
+def test_too_large_for_its_type_goes_as_a_file_and_says_so(sim: AiBotSim, client: WSClient) -> None:
+    with client.connect(wait=5):
+        voice = client.upload_media(b"ID3 no AMR", type="voice", filename="song.mp3")
+        speech = client.upload_media(AMR, type="voice", filename="speech.amr")
+        picture = client.upload_media(some_bytes(10 * 2**20 + 1), type="image", filename="big.png")
+    assert (voice.type, voice.downgraded) == ("file", True)
+    assert (speech.type, speech.downgraded) == ("voice", False)
+    assert (picture.type, picture.downgraded) == ("file", True)
+
+
+def test_what_the_platform_would_refuse_is_refused_before_the_wire(
+    sim: AiBotSim, client: WSClient, tmp_path: Path
+) -> None:
+    with client.connect(wait=5):
+        for given, error in (
+            (b"", ConfigError),
+            (bytes(MAX_FILE_BYTES + 1), LimitExceeded),
+            (Pipe(bytes(MAX_FILE_BYTES + 1)), LimitExceeded),
+            (tmp_path / "nothing there", ConfigError),
+            (tmp_path, ConfigError),
+            (io.StringIO("text"), ConfigError),
+            (17, ConfigError),
+        ):
+            with pytest.raises(error):
+                client.upload_media(given, type="file")  # type: ignore[arg-type]
+        with pytest.raises(ConfigError):
+            client.upload_media(b"x", type="animation")
+    assert not sim.uploads
+
+
+def test_a_handler_may_upload_and_answer_with_the_file(sim: AiBotSim, client: WSClient) -> None:
+    @client.on_message_text
+    def send_back(frame: WsFrame) -> None:
+        text = frame.body.text.content.encode()
+        result = client.upload_media(text, type="file", filename="you said.txt")
+        client.reply_media(frame, result.type, result.media_id)
+
+    with client:
+        sim.user("alice").says("in a file, please")
+        assert sim.user("alice").expects().data == b"in a file, please"

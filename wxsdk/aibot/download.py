@@ -1,0 +1,137 @@
+"""Fetching the files that users send: limited, decrypted on the way, and saved under harmless names."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Iterator, Optional, Tuple, Union
+
+from ..errors import ConfigError, DownloadFailed, LimitExceeded, TransportError
+from ..runtime.http import HttpDoor, HttpStream
+from .aes import PAD_BLOCK, MediaDecryptor, media_key
+from .config import WSClientOptions
+from .names import name_from_header, unique_in
+
+SLOWEST = 16 * 1024  # bytes a second; a download that is slower in all is given up
+PATIENCE = 60.0  # seconds that a download may take besides
+DEFAULT_NAME = "file"
+_TEMPORARY = ".wxsdk-"  # how the names of unfinished files begin
+
+Folder = Union[str, "os.PathLike[str]"]
+
+
+class Downloads:
+    """The downloads of one client. Any thread; each call blocks."""
+
+    def __init__(self, options: WSClientOptions) -> None:
+        self._options = options
+        self._door = HttpDoor(proxy=options.proxy)
+
+    def to_memory(self, url: str, aes_key: Optional[str]) -> Tuple[bytes, str]:
+        """See ``WSClient.download_file``."""
+        with self._fetched(url, aes_key) as (name, pieces):
+            return b"".join(bytes(piece) for piece in pieces), name
+
+    def to_folder(self, url: str, aes_key: Optional[str], folder: Folder) -> Path:
+        """See ``WSClient.save_file``."""
+        target = Path(folder)
+        with self._fetched(url, aes_key) as (name, pieces), _disk_errors():
+            target.mkdir(parents=True, exist_ok=True)
+            descriptor, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=target)
+            try:
+                with open(descriptor, "wb", buffering=0) as file:
+                    for piece in pieces:
+                        _write(file, piece)
+                return _moved(temporary, target, name)
+            finally:
+                with contextlib.suppress(FileNotFoundError):  # it has its name
+                    os.unlink(temporary)
+
+    def interrupt(self) -> None:
+        """End the downloads under way; new ones are allowed at once."""
+        self._door.interrupt()
+        self._door.resume()
+
+    def close(self) -> None:
+        """Close the connections that are kept for reuse."""
+        self._door.close()
+
+    @contextlib.contextmanager
+    def _fetched(self, url: str, aes_key: Optional[str]) -> Iterator[Tuple[str, Iterator[Union[bytes, memoryview]]]]:
+        """The name and the plain pieces of the file at *url*; a piece is valid until the next one."""
+        if not isinstance(url, str) or not url:
+            raise ConfigError("There is no url to download from.")
+        decryptor = MediaDecryptor(media_key(aes_key)) if aes_key else None
+        limit = self._options.max_download_bytes
+        try:
+            stream = self._door.fetch(
+                str(url),
+                timeout=PATIENCE + limit / SLOWEST,
+                idle=self._options.request_timeout,
+                trusted_hosts=self._options.trusted_media_hosts,
+            )
+            with stream:
+                if stream.status != 200:
+                    raise DownloadFailed(
+                        f"The file could not be fetched: HTTP status {stream.status}.",
+                        remedy="Download when the message arrives: its addresses live 5 minutes.",
+                    )
+                name = name_from_header(stream.headers.get("content-disposition"), DEFAULT_NAME)
+                yield name, _plain(stream, decryptor, limit)
+        except TransportError as exc:
+            raise DownloadFailed(f"The file could not be fetched. {exc.what}", remedy=exc.remedy) from exc
+
+
+def _plain(stream: HttpStream, decryptor: Optional[MediaDecryptor], limit: int) -> Iterator[Union[bytes, memoryview]]:
+    most = limit + (PAD_BLOCK if decryptor is not None else 0)
+    _check_size(stream.length, most)
+    received = 0
+    for block in stream.blocks():
+        received += len(block)
+        _check_size(received, most)
+        yield block if decryptor is None else decryptor.update(block)
+    if decryptor is not None:
+        yield decryptor.finish()
+
+
+def _check_size(size: Optional[int], limit: int) -> None:
+    if size is not None and size > limit:
+        raise LimitExceeded(
+            "The file is too large in bytes.", limit=limit, actual=size, remedy="max_download_bytes allows larger ones."
+        )
+
+
+def _write(file: object, piece: Union[bytes, memoryview]) -> None:
+    view = memoryview(piece)
+    while view:  # an unbuffered file may take a part only
+        view = view[file.write(view) :]  # type: ignore[attr-defined]
+
+
+def _moved(temporary: str, folder: Path, name: str) -> Path:
+    """Give the finished file the first free form of *name*, never overwriting anything."""
+    while True:
+        path = folder / unique_in(os.listdir(folder), name)
+        try:
+            # Taking the name first: between looking and renaming somebody else could.
+            reserved = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
+        except FileExistsError:
+            continue
+        mode = os.fstat(reserved).st_mode & 0o777
+        os.close(reserved)
+        try:
+            os.chmod(temporary, mode)  # a temporary file is private, the saved one is as any other of this user
+            os.replace(temporary, path)
+        except OSError:
+            os.unlink(path)
+            raise
+        return path
+
+
+@contextlib.contextmanager
+def _disk_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise DownloadFailed(f"The file cannot be saved: {exc.strerror}.") from exc
