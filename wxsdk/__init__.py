@@ -19,6 +19,7 @@ from .aibot.bodies import (
     VideoOptions,
     WeComMediaType,
 )
+from .aibot.callback_crypto import Encrypted, WecomCrypto
 from .aibot.cards import (
     ActionMenu,
     Button,
@@ -40,12 +41,15 @@ from .aibot.cards import (
     TemplateCardType,
     VerticalContent,
 )
+from .aibot.chunks import UploadMediaResult
 from .aibot.client import WSClient
 from .aibot.config import WSClientOptions
 from .aibot.frames import WsCmd, WsFrame
 from .aibot.ids import generate_req_id
 from .aibot.inbound import EventType, FeedbackType, InboundBody, MessageType
 from .aibot.logger import DefaultLogger
+from .aibot.stream import ReplyStream
+from .aibot.streams import StreamOutcome
 from .errors import (
     AckTimeout,
     AlreadyRunning,
@@ -113,6 +117,7 @@ __all__ = [
     "DefaultLogger",
     "DownloadFailed",
     "EmphasisContent",
+    "Encrypted",
     "EventType",
     "Feedback",
     "FeedbackType",
@@ -156,6 +161,7 @@ __all__ = [
     "ReplyImage",
     "ReplyMsgItem",
     "ReplyQueueFull",
+    "ReplyStream",
     "SQLiteStore",
     "Selection",
     "SendRejected",
@@ -166,6 +172,7 @@ __all__ = [
     "StreamBody",
     "StreamContent",
     "StreamExpired",
+    "StreamOutcome",
     "StreamWithTemplateCardBody",
     "StreamingMarkdownFilter",
     "SubmitButton",
@@ -179,11 +186,13 @@ __all__ = [
     "TransportError",
     "Unsupported",
     "UploadFailed",
+    "UploadMediaResult",
     "VerticalContent",
     "VideoOptions",
     "WSClient",
     "WSClientOptions",
     "WeComMediaType",
+    "WecomCrypto",
     "WeixinClient",
     "WeixinConfig",
     "WeixinMessage",
