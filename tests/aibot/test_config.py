@@ -88,6 +88,8 @@ def test_copies_and_replacements_are_checked_and_equal() -> None:
         ("max_frame_bytes", 10),
         ("max_download_bytes", 0),
         ("stream_interval", 0),
+        ("stream_keepalive", 0),
+        ("stream_life", -1.0),
         ("single_instance", 1),
         ("scene", "1"),
         ("scene", False),

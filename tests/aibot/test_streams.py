@@ -391,6 +391,14 @@ def test_a_silent_stream_is_kept_alive() -> None:
     assert stage.platform.texts == ["workin"]
 
 
+def test_how_long_a_stream_is_silent_and_lives_can_be_set() -> None:
+    stage = Stage(keepalive=100.0, life=250.0)
+    stage.state.write("working")
+    stage.run(until=500.0)
+    assert stage.platform.times == [0.0, 100.0, 200.0, 250.0]
+    assert not stage.platform.thinking
+
+
 def test_nothing_is_kept_alive_before_anything_was_shown() -> None:
     stage = Stage()
     stage.run(until=5000.0)

@@ -71,6 +71,8 @@ def test_an_unchanged_cursor_is_not_stored_again():
 def test_the_client_waits_longer_than_the_server_holds():
     assert first_state(CONFIG).deadline == 45.0
     assert play(answer(longpolling_timeout_ms=20000))[0].state.deadline == 30.0
+    patient = first_state(WeixinConfig("t", poll_grace=3.0))
+    assert (patient.deadline, after_new_token(patient).deadline) == (38.0, 38.0)
 
 
 @pytest.mark.parametrize(

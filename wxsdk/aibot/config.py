@@ -41,6 +41,8 @@ class WSClientOptions:
     max_download_bytes: a longer media file is refused (api).
     trusted_media_hosts: hosts that a media download may be redirected to although they are private addresses.
     stream_interval: least time between two frames of an open_stream (ours: a few frames a second).
+    stream_keepalive, stream_life: most time between two of its frames, and from a message's first to its last; the
+        platform's limits, 6 and 10 minutes, are disputed (protocol-aibot, 4).
     single_instance: refuse, with AlreadyRunning, a second client of this bot on this machine (it would kick the first).
     ssl_context: an ssl.SSLContext of yours (a private CA). proxy: "http://[user:password@]host:port", a CONNECT proxy.
     logger: an object with debug, info, warning (or warn) and error; None: the standard logger "wxsdk.aibot".
@@ -72,6 +74,8 @@ class WSClientOptions:
     max_seen_ids: int = 10_000
     max_frame_bytes: int = 16_777_216
     stream_interval: float = 0.3
+    stream_keepalive: float = 240.0
+    stream_life: float = 570.0
     single_instance: bool = True
 
     def __new__(cls, *args: Any, **settings: Any) -> WSClientOptions:
@@ -202,5 +206,7 @@ _CHECKS: Dict[str, Callable[[str, Any], Any]] = {
     "max_seen_ids": _count(1),
     "max_frame_bytes": _count(1024),
     "stream_interval": _seconds,
+    "stream_keepalive": _seconds,
+    "stream_life": _seconds,
     "single_instance": _flag,
 }

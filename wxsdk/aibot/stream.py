@@ -38,7 +38,10 @@ class OpenStreams:
         stream_id = generate_req_id("stream")
         outgoing.reply_stream(frame, stream_id, "", False, None, feedback, self._clock.now())
         chat = frame.chat if isinstance(frame, WsFrame) else ""
-        state = StreamState(stream_id, chat, feedback, self._options.stream_interval)
+        options = self._options
+        state = StreamState(
+            stream_id, chat, feedback, options.stream_interval, options.stream_keepalive, options.stream_life
+        )
         stream = ReplyStream(state, req_id_of(frame), self._options, self._replies, self._clock, self._forget)
         with self._lock:
             self._open.add(stream)

@@ -35,8 +35,8 @@ from .fields import need_feedback
 from .streamtext import Sealed, StreamText, noted
 
 THINKING = "<think></think>"  # shows the animation; protocol-aibot, 4
-KEEPALIVE = 240.0  # seconds without a frame; the platform's limit is 6 minutes; protocol-aibot, 4
-LIFE = 570.0  # seconds from the first frame to the last; the platform's limit is 10 minutes; protocol-aibot, 4
+DEFAULT_KEEPALIVE = 240.0  # seconds without a frame; the platform's limit is 6 minutes; protocol-aibot, 4
+DEFAULT_LIFE = 570.0  # seconds from the first frame to the last; the platform's limit is 10 minutes; protocol-aibot, 4
 DEFAULT_INTERVAL = 0.3  # seconds between two frames: what an eye follows; ours
 MAX_INTERVAL = 10.0  # seconds, after RateLimited; ours
 RETRY_DELAYS = (1.0, 2.0)  # seconds before a final frame or a push goes again; ours
@@ -108,11 +108,18 @@ class StreamState:
     """The state of one streamed answer. Not thread-safe: the shell guards it with one lock.
 
     stream_id: of the first message; further ones add a number. chat: where a rescue goes, "" for nowhere.
-    feedback: goes with the first frame. interval: least seconds between two frames. outcome: None until it is over.
+    feedback: goes with the first frame. interval: least seconds between two frames; keepalive: most seconds. life:
+    seconds from a message's first frame to its last. outcome: None until it is over.
     """
 
     def __init__(
-        self, stream_id: str, chat: str = "", feedback: Any = None, interval: float = DEFAULT_INTERVAL
+        self,
+        stream_id: str,
+        chat: str = "",
+        feedback: Any = None,
+        interval: float = DEFAULT_INTERVAL,
+        keepalive: float = DEFAULT_KEEPALIVE,
+        life: float = DEFAULT_LIFE,
     ) -> None:
         self._feedback = None if feedback is None else as_wire(feedback)
         if self._feedback is not None:
@@ -120,6 +127,8 @@ class StreamState:
         self._id = stream_id
         self._chat = chat
         self._interval = interval
+        self._keepalive = keepalive
+        self._life = life
         self._text = StreamText(MAX_CONTENT_BYTES)
         self._part = 1
         self._thinking = False
@@ -220,7 +229,8 @@ class StreamState:
             return
         elif flight is _Flight.FAREWELL:
             self._tries, self._unsure = 0, False
-            self._gone = error or LimitExceeded("The life of a stream is over (in seconds).", limit=LIFE, actual=LIFE)
+            over = LimitExceeded("The life of a stream is over (in seconds).", limit=self._life, actual=self._life)
+            self._gone = error or over
         elif error is None:
             self._arrived(flight)
         else:
@@ -236,7 +246,7 @@ class StreamState:
     # -- sending ----------------------------------------
 
     def _update(self, now: float) -> Action:
-        if self._opened and now >= self._started_at + LIFE:
+        if self._opened and now >= self._started_at + self._life:
             return self._send(_Flight.FAREWELL, noted(self._text.snapshot(SHOWN_BYTES), NOTICE_LATER), now)
         wanted = self._wanted()
         if wanted and not self._quiet:
@@ -244,10 +254,10 @@ class StreamState:
             if now >= due:
                 return self._send(_Flight.UPDATE, wanted, now)
         else:
-            due = self._started_at + LIFE
+            due = self._started_at + self._life
         if not self._opened:
             return WaitUntil(due) if wanted and not self._quiet else _WAIT
-        return WaitUntil(min(due, self._started_at + LIFE))
+        return WaitUntil(min(due, self._started_at + self._life))
 
     def _wanted(self) -> str:
         """What should be seen now, "" for nothing."""
@@ -260,7 +270,7 @@ class StreamState:
         """Seconds from the last frame to the next one."""
         if not self._shown_arrived:
             return max(self._interval, RETRY_DELAYS[0])
-        return self._interval if wanted != self._shown else KEEPALIVE
+        return self._interval if wanted != self._shown else self._keepalive
 
     def _end(self, now: float) -> Action:
         text = self._text.current(last=True)

@@ -13,7 +13,6 @@ from . import endpoints
 from .answers import decode_answer, error_for
 from .config import WeixinConfig, check_token
 from .endpoints import Endpoint
-from .updates import POLL_GRACE
 from .wire import (
     Answer,
     ConfigReply,
@@ -72,7 +71,8 @@ class ILinkApi:
         timeout: whole deadline in seconds, which has to be longer than the server's hold.
         """
         token = self._token
-        answer = self.poll(get_updates_buf, self._config.long_poll_timeout + POLL_GRACE if timeout is None else timeout)
+        deadline = self._config.long_poll_timeout + self._config.poll_grace if timeout is None else timeout
+        answer = self.poll(get_updates_buf, deadline)
         reply = decode_updates(decode_answer(answer.status, answer.body, endpoint=endpoints.GET_UPDATES.path))
         self._check(reply, endpoints.GET_UPDATES, (str(token),))
         return reply

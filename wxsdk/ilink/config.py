@@ -36,6 +36,7 @@ class WeixinConfig:
     bot_agent: what the bot calls itself, "name/version (comment)"; what does not fit that form is dropped.
     channel_version: version of the official client that is spoken like (protocol-ilink, 1).
     long_poll_timeout: how long a poll is expected to be held until the server says otherwise (protocol-ilink, 2).
+    poll_grace: how much longer than that a poll waits; with none it loses the race, users report (protocol-ilink, 2).
     api_timeout, light_timeout, qr_status_timeout: whole deadlines of sending calls, of small calls, of one look at
         the state of a QR code (protocol-ilink, 1).
     markdown_filter: take out of sent texts the Markdown that WeChat cannot show (protocol-ilink, 4).
@@ -81,6 +82,7 @@ class WeixinConfig:
     login_hosts: Tuple[str, ...] = ("weixin.qq.com",)
     max_queued_messages: int = 10000
     quota_policy: str = "warn"
+    poll_grace: float = 10.0
     light_timeout: float = 10.0
     qr_status_timeout: float = 35.0
     send_retries: int = 2
@@ -132,6 +134,7 @@ class WeixinConfig:
 
 _SECONDS = (
     "long_poll_timeout",
+    "poll_grace",
     "api_timeout",
     "light_timeout",
     "qr_status_timeout",

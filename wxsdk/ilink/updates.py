@@ -24,7 +24,6 @@ from .config import WeixinConfig
 from .endpoints import GET_UPDATES
 from .wire import UpdatesReply, WeixinMessage, decode_updates
 
-POLL_GRACE = 10.0  # s that a poll waits beyond the hold, or it loses the race every time; protocol-ilink, 2
 MIN_HOLD, MAX_HOLD = 1.0, 120.0  # s; bounds of longpolling_timeout_ms. Above it, a dead line is noticed too late
 MIN_SPACING = 0.5  # s between the starts of polls that bring nothing: two a second at most; protocol-ilink, 2
 CUT_STATUS = 524  # a gateway's "the origin took too long"; protocol-ilink, 2
@@ -56,19 +55,21 @@ class PollState:
     """What the loop knows between two polls.
 
     cursor: get_updates_buf of the next poll. hold: seconds it is expected to be held; full_hold: seconds without a
-    gateway that cuts it. failures: in a row, since the last long wait. stale: the token was refused at the last answer.
+    gateway that cuts it. grace: seconds that a poll waits beyond the hold. failures: in a row, since the last long
+    wait. stale: the token was refused at the last answer.
     """
 
     cursor: str
     hold: float
     full_hold: float
+    grace: float
     failures: int = 0
     stale: bool = False
 
     @property
     def deadline(self) -> float:
         """Seconds that the next poll may take in all."""
-        return self.hold + POLL_GRACE
+        return self.hold + self.grace
 
 
 @dataclass(frozen=True)
@@ -92,12 +93,12 @@ class PollStep:
 def first_state(config: WeixinConfig, cursor: str = "") -> PollState:
     """Where the loop begins; *cursor* is the last one stored."""
     hold = min(config.long_poll_timeout, MAX_HOLD)
-    return PollState(cursor, hold, hold)
+    return PollState(cursor, hold, hold, config.poll_grace)
 
 
 def after_new_token(state: PollState) -> PollState:
     """A new bot token starts anew: the old cursor means nothing to it."""
-    return PollState("", state.full_hold, state.full_hold)
+    return PollState("", state.full_hold, state.full_hold, state.grace)
 
 
 def judge_answer(status: int, body: bytes, *, secrets: Iterable[str] = ()) -> Verdict:
