@@ -85,6 +85,8 @@ def test_the_block_runs(
         scope[name](request.getfixturevalue(fixtures.group(1)))
     for client in running:
         _talk(client, ilink_sim, aibot_sim)
+    for sender in [value for value in scope.values() if isinstance(value, WeixinClient)]:
+        sender.shutdown()
     assert ilink_sim.violations == []
     assert aibot_sim.violations == []
 

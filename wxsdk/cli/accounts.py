@@ -113,12 +113,12 @@ def send(options: argparse.Namespace) -> int:
 
 
 def _send_ilink(options: argparse.Namespace) -> int:
-    client = WeixinClient(ilink_config(options), store=open_store(options))
-    if options.file:
-        result = client.send_media(options.to, options.file, caption=options.text, progress=_show_progress)
-        print(file=sys.stderr)
-    else:
-        result = client.send_text(options.to, options.text)
+    with WeixinClient(ilink_config(options), store=open_store(options)) as client:
+        if options.file:
+            result = client.send_media(options.to, options.file, caption=options.text, progress=_show_progress)
+            print(file=sys.stderr)
+        else:
+            result = client.send_text(options.to, options.text)
     print("sent" if result.confirmed else "accepted, but not confirmed by the platform")
     return 0
 

@@ -14,7 +14,7 @@ from typing import Callable, List, Optional
 from urllib.parse import urlsplit
 
 from .. import SQLiteStore, WeixinClient, WeixinConfig, WSClient, WSClientOptions, __version__
-from ..errors import ApiError, ConfigError, TransportError, WxError
+from ..errors import ApiError, ConfigError, TokenStale, TransportError, WxError
 from ..health import Health, HealthState
 from ..runtime.http import HttpDoor
 from .accounts import aibot_options, ilink_config
@@ -116,12 +116,12 @@ def _check_ilink(report: Report, options: argparse.Namespace) -> None:
 
 def _ilink_answer(config: WeixinConfig) -> None:
     # getconfig for a user that nobody is: a valid token is told so, and nothing is received or sent.
-    client = WeixinClient(config)
-    try:
-        client.api.get_config("wxsdk-doctor")
-    except ApiError as exc:
-        if exc.errcode == -14:
-            raise
+    with WeixinClient(config) as client:
+        try:
+            client.api.get_config("wxsdk-doctor")
+        except ApiError as exc:
+            if exc.errcode == -14:
+                raise
 
 
 def _check_aibot(report: Report, options: argparse.Namespace) -> None:

@@ -54,7 +54,7 @@ class WeixinClient:
     ) -> None:
         if not isinstance(config, WeixinConfig):
             raise ConfigError("The config is no WeixinConfig.", remedy='Give WeixinConfig(token="…").')
-        self._config = config
+        self.config = config
         self._handler = as_handler(handler)
         self._clock = clock = _clock or Clock()
         self._store: Store = MemoryStore() if store is None else store
@@ -73,7 +73,7 @@ class WeixinClient:
         self._instance_lock: Optional[InstanceLock] = None
 
     def __repr__(self) -> str:
-        return f"<WeixinClient {self._config.base_url} {self._vitals.snapshot().state.value}>"
+        return f"<WeixinClient {self.config.base_url} {self._vitals.snapshot().state.value}>"
 
     # life
 
@@ -136,7 +136,9 @@ class WeixinClient:
         return True
 
     def __enter__(self) -> WeixinClient:
-        self.start()
+        """start(), where there is a handler; a client without one only sends."""
+        if self._handler is not None:
+            self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -205,7 +207,7 @@ class WeixinClient:
 
     def qr_login(self) -> QrLogin:
         """The login by QR code, at this client's server. It changes nothing here: give its token to ``set_token``."""
-        return QrLogin(self._config, self.api, self._clock)
+        return QrLogin(self.config, self.api, self._clock)
 
     def set_token(self, token: str) -> None:
         """Use another bot token from now on; a running client polls with it at once.
@@ -243,7 +245,7 @@ class WeixinClient:
 
     def _make_running(self, handler: MessageHandler) -> Running:
         return Running(
-            self._config,
+            self.config,
             self._clock,
             handler,
             self.api,
@@ -294,9 +296,9 @@ class WeixinClient:
             log.warning("the store could not be closed: %s", type(exc).__name__)
 
     def _acquire(self) -> None:
-        if not self._config.single_instance or self._instance_lock is not None:
+        if not self.config.single_instance or self._instance_lock is not None:
             return
-        lock = InstanceLock("ilink", f"{self._config.base_url}\n{self.api.token}")
+        lock = InstanceLock("ilink", f"{self.config.base_url}\n{self.api.token}")
         lock.acquire()
         self._instance_lock = lock
 
