@@ -43,7 +43,10 @@ TROUBLES = {
     "ret": lambda sim: sim.faults.ret("getupdates", -99, times=2),
     "errcode": lambda sim: sim.faults.errcode("getupdates", 5, times=2),
     "reset before the answer": lambda sim: sim.faults.cut("getupdates", at="after_reading", times=2),
-    "reset in the headers": lambda sim: sim.faults.cut("getupdates", at="mid_headers", times=2),
+    "reset in the headers": lambda sim: (
+        sim.faults.cut("getupdates", at="mid_headers"),
+        sim.user("bob").says("this makes the server answer"),
+    ),
     "raw garbage": lambda sim: sim.faults.raw("getupdates", b"\x00\xff\x00garbage\r\n\r\n", times=2),
     "a gateway's 524": lambda sim: sim.faults.next("getupdates", status=524, times=2),
 }
