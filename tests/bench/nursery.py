@@ -1,0 +1,104 @@
+"""Forks bots that are to be killed. Run as a program: one line of JSON in for each order, one line out for each answer.
+
+Starting an interpreter takes longer than everything that is to be interrupted, so this process has imported everything,
+runs no thread, and forks a bot whenever it is told to:
+
+    {"do": "fork", "token": …, "base_url": …, "store": …, "log": …, "die": [where, n] or null}    -> {"pid": n}
+    {"do": "kill", "pid": n}        SIGKILL, unless it is dead already                            -> {"dead": true}
+    {"do": "wait", "pid": n}        wait until it has died by itself                              -> {"signal": n}
+
+A bot writes a line to its log when a handler begins ("B <user> <text> <redelivered>") and when it ends ("E …").
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from typing import Any, Callable, Dict, Optional, Sequence
+
+from wxsdk.ilink.client import WeixinClient
+from wxsdk.ilink.config import WeixinConfig
+from wxsdk.ilink.context import MessageContext
+from wxsdk.runtime.sqlite_store import SQLiteStore
+from wxsdk.runtime.store import Change, Delete, Put
+
+HANDLER_TAKES = 0.002  # seconds, so that some kills hit a handler
+
+Die = Callable[[str], None]
+
+
+class DeadlyStore(SQLiteStore):
+    """Kills the process just before or just after the writes that matter."""
+
+    def __init__(self, path: str, die: Die) -> None:
+        super().__init__(path)
+        self._die = die
+
+    def write(self, changes: Sequence[Change]) -> None:
+        kind = ""
+        if any(isinstance(change, Put) and change.table == "inbox" for change in changes):
+            kind = "commit"
+        elif any(isinstance(change, Delete) and change.table == "inbox" for change in changes):
+            kind = "finish"
+        self._die(f"before {kind}")
+        super().write(changes)
+        self._die(f"after {kind}")
+
+
+def deadly(where: Optional[str], times: int) -> Die:
+    """A function that kills the process when it is told *where* for the time number *times*."""
+    left = [times]
+    lock = threading.Lock()
+
+    def die(place: str) -> None:
+        if place != where:
+            return
+        with lock:
+            left[0] -= 1
+            if left[0] == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    return die
+
+
+def serve(order: Dict[str, Any]) -> None:
+    """The life of one bot."""
+    die = deadly(*(order.get("die") or (None, 0)))
+    log = os.open(order["log"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    pause = threading.Event()
+
+    def on_message(ctx: MessageContext) -> None:
+        line = f"{ctx.from_user_id} {ctx.body} {int(ctx.redelivered)}\n"
+        die("before handler")
+        os.write(log, f"B {line}".encode())
+        pause.wait(HANDLER_TAKES)
+        os.write(log, f"E {line}".encode())
+        die("after handler")
+
+    config = WeixinConfig(order["token"], base_url=order["base_url"], poll_retry_delay=0.02, poll_backoff_delay=0.05)
+    WeixinClient(config, on_message, store=DeadlyStore(order["store"], die)).start()
+    threading.Event().wait()
+
+
+def main() -> None:
+    for line in sys.stdin:
+        order = json.loads(line)
+        answer: Dict[str, Any]
+        if order["do"] == "fork":
+            pid = os.fork()
+            if pid == 0:
+                serve(order)
+            answer = {"pid": pid}
+        else:
+            if order["do"] == "kill":
+                os.kill(order["pid"], signal.SIGKILL)  # a zombie, unless it was waited for, so the pid is its own
+            _, status = os.waitpid(order["pid"], 0)
+            answer = {"signal": os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0}
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()
