@@ -19,7 +19,7 @@ from wxsdk import (
     WSClient,
     WsFrame,
 )
-from wxsdk.sim.aibot import AiBotSim
+from wxsdk.sim.aibot import AiBotSim, SimMedia, SimSent
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40
 TEXTS = "Übung 你好 <b>&\"'\\ \t\n 😀 \u200b/"
@@ -112,6 +112,14 @@ class Stage:
     def __init__(self, sim: AiBotSim, folder: Path) -> None:
         self.sim, self.folder = sim, folder
         self.requests: List[str] = []
+        self.media: List[SimMedia] = []
+
+    def sent_file(self) -> SimSent:
+        """alice sends a file."""
+        sent = self.sim.user("alice").sends(PNG, kind="file", name="报告.pdf")
+        self.requests.append(sent.req_id)
+        self.media += sent.media
+        return sent
 
     def file(self, data: bytes) -> Path:
         path = self.folder / "data"
@@ -141,6 +149,10 @@ class OfficialStage(Stage):
         self.requests.append(sent.req_id)
         return self.act.gets(sent, "event.template_card_event")
 
+    def download(self) -> None:
+        part = self.act.gets(self.sent_file(), "message.file")["body"]["file"]
+        assert self.act.download(part["url"], part["aeskey"])["size"] == len(PNG)
+
     def upload(self, data: bytes, kind: str = "file", name: str = "报告.bin") -> str:
         media_id: str = self.act.upload(self.file(data), kind, name)["media_id"]
         return media_id
@@ -168,8 +180,15 @@ class OurStage(Stage):
     def upload(self, data: bytes, kind: str = "file", name: str = "报告.bin") -> str:
         return self.act.upload_media(self.file(data), type=kind, filename=name).media_id
 
+    def download(self) -> None:
+        part = self._frame(self.sent_file().req_id).body.file
+        assert self.act.download_file(part.url, part.aeskey) == (PNG, "报告.pdf")
+
     def _next(self, req_id: str) -> WsFrame:
         self.requests.append(req_id)
+        return self._frame(req_id)
+
+    def _frame(self, req_id: str) -> WsFrame:
         frame = self._frames.get(timeout=10)
         assert frame.headers.req_id == req_id
         return frame
@@ -326,6 +345,7 @@ ACTIONS: Dict[str, Action] = {
     "update card": Action(_update, _our_update),
     "push": Action(_push, _our_push),
     "media": Action(_media, _our_media),
+    "download": Action(lambda stage: stage.download(), lambda stage: stage.download()),
     "upload in 1 chunk": Action(_upload(CHUNK), _upload(CHUNK)),
     "upload in 3 chunks": Action(_upload(2 * CHUNK + 1), _upload(2 * CHUNK + 1)),
     "upload in 12 chunks": Action(_upload(12 * CHUNK - 7), _upload(12 * CHUNK - 7)),

@@ -7,10 +7,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from tests.official.ilink_witness import Witness
-from wxsdk.ilink.client import WeixinClient
-from wxsdk.ilink.config import WeixinConfig
-from wxsdk.ilink.context import MessageContext
-from wxsdk.ilink.media import MediaInfo
+from wxsdk import LoginState, MediaInfo, MessageContext, WeixinClient, WeixinConfig
 from wxsdk.sim import ILinkSim
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40
@@ -44,12 +41,12 @@ class OfficialStage:
 class OurStage:
     """wxsdk acts."""
 
-    def __init__(self, sim: ILinkSim, folder: Path) -> None:
+    def __init__(self, sim: ILinkSim, folder: Path, **settings: Any) -> None:
         self.sim, self.folder = sim, folder
         self._contexts: queue.Queue[MessageContext] = queue.Queue()
         self._script: Callable[[MessageContext], Any] = lambda context: None
-        self.config = WeixinConfig(sim.token, base_url=sim.base_url, cdn_base_url=sim.cdn_base_url)
-        self.act = WeixinClient(self.config, self._on_message)
+        addresses: Dict[str, Any] = {"base_url": sim.base_url, "cdn_base_url": sim.cdn_base_url}
+        self.act = WeixinClient(WeixinConfig(sim.token, **addresses, **settings), self._on_message)
 
     def file(self, name: str) -> Path:
         (self.folder / name).write_bytes(PNG)
@@ -174,15 +171,15 @@ def _login(stage: OfficialStage) -> None:
 
 
 def _our_login(stage: OurStage) -> None:
-    api = stage.act.api
-    qrcode = api.get_qr_code(local_tokens=[stage.sim.token]).qrcode or ""
+    login = stage.act.qr_login()
+    session = login.start(local_tokens=[stage.sim.token])
     stage.sim.scan()
     stage.sim.demand_verify_code("42")
-    while api.get_qr_status(qrcode).status != "need_verifycode":
+    while login.poll_status(session).state is not LoginState.NEED_VERIFY_CODE:
         pass
-    api.get_qr_status(qrcode, "42")
+    login.poll_status(session, verify_code="42")
     stage.sim.confirm()
-    while api.get_qr_status(qrcode).status != "confirmed":
+    while login.poll_status(session).state is not LoginState.CONFIRMED:
         pass
 
 

@@ -23,6 +23,11 @@ AIBOT: List[Wanted] = [
         "wxsdk offers no compression: the frames are small or base64 of what is compressed already, and a gateway that "
         "is offered none has to send plain frames.",
     ),
+    Wanted("download:downloads.*.accept", "A default of the vendor's HTTP library; what is fetched is no JSON."),
+    Wanted("download:downloads.*.content-type", "Likewise; a GET has no content."),
+    Wanted("download:downloads.*.accept-encoding", "What is encrypted does not get smaller, and sizes are capped."),
+    Wanted("download:downloads.*.connection", "keep-alive is what HTTP/1.1 does without saying so."),
+    Wanted("download:downloads.*.user-agent", "Each client gives its own name."),
 ]
 
 _FETCH = "Only Node's fetch adds it, of its own accord; the plugin does not ask for it, and nobody is known to read it."

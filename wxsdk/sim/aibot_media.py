@@ -12,7 +12,7 @@ import secrets
 import selectors
 import socket
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
@@ -38,6 +38,8 @@ class SimMedia:
     born: float
     downloads: int = 0
     """How many requests it has met."""
+    headers: List[Dict[str, str]] = field(default_factory=list, repr=False)
+    """Of each request, by their lower-case names."""
 
     @property
     def data(self) -> bytes:
@@ -215,6 +217,7 @@ class MediaServer:
             trouble = self._trouble()
             if media is not None:
                 media.downloads += 1
+                media.headers.append({name.lower(): value for name, value in request.headers.items()})
         if trouble.redirect_to is not None:
             return Response(status=302, headers={"Location": trouble.redirect_to})
         if trouble.status is not None:
