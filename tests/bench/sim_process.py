@@ -12,7 +12,10 @@ ILINK = """
 import json, sys
 from wxsdk.sim import ILinkSim
 with ILinkSim(verify_uploads=False, quota_limit=None, window=None) as sim:
-    print(json.dumps({"base_url": sim.base_url, "cdn_base_url": sim.cdn_base_url, "token": sim.token}), flush=True)
+    alice = sim.user("alice")
+    alice.says("so that there is a conversation")
+    facts = {"base_url": sim.base_url, "cdn_base_url": sim.cdn_base_url, "token": sim.token}
+    print(json.dumps({**facts, "context_token": alice.context_token}), flush=True)
     for line in sys.stdin:
         exec(line)
         print("done", flush=True)

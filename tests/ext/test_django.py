@@ -14,6 +14,7 @@ import pytest
 
 SETTINGS = """
 SECRET_KEY = "of the test"
+DEBUG = True
 INSTALLED_APPS = ["wxsdk.ext.django"]
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "test.db"}}
 WXSDK_CLIENT = "bot.make_client"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Callable, Dict, List, Optional
 
@@ -85,6 +86,7 @@ def run_demo(only: Optional[str] = None) -> int:
             f"The demo needs the simulators, and {exc.name} is missing.", remedy="Run: pip install 'wxsdk[sim,qr]'"
         ) from exc
     shows: Dict[str, Callable[[Transcript], None]] = {"ilink": show_ilink, "aibot": show_aibot}
+    logging.getLogger("wxsdk").setLevel(logging.ERROR)  # the demo cuts a connection on purpose
     transcript = Transcript()
     for name, show in shows.items():
         if only in (None, name):
