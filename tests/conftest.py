@@ -40,10 +40,12 @@ def _stays_on_this_machine() -> Iterator[None]:
     patch.setattr(socket.socket, "connect", _guarded_connect)
     patch.setattr(socket.socket, "connect_ex", _guarded_connect_ex)
     patch.setattr(socket, "getaddrinfo", _guarded_getaddrinfo)
-    # A proxy in the environment would take part in every test.
+    # What the environment says of proxies and certificates would take part in every test.
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         patch.delenv(name, raising=False)
         patch.delenv(name.upper(), raising=False)
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        patch.delenv(name, raising=False)
     yield
     patch.undo()
 

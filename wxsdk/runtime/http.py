@@ -28,11 +28,13 @@ from .. import __version__
 from ..errors import ConfigError, TransportError
 from ..redact import scrub_exception
 from . import sockets
+from .httplog import own_exchange
 from .sockets import Interrupted, Interrupter
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024  # of an answer held in memory; far above any batch the platforms send
 POOL_SIZE = 32  # connections kept for reuse; more callers than this at once open and close their own
 BLOCK_SIZE = 256 * 1024  # bytes a read or write; larger ones gain nothing measurable
+CONNECT_LIMIT = 60.0  # seconds to connect, for calls that have no limit of their own
 MAX_REDIRECTS = 5
 REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -140,7 +142,7 @@ class HttpDoor:
         self._interrupter = Interrupter()
         self._calls = threading.local()
         self._proxy = proxy
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.cookies.set_policy(_NO_COOKIES)
         self._session.headers.clear()
         self._session.mount("https://", _Adapter(self))
@@ -182,9 +184,12 @@ class HttpDoor:
         write may take. guard: refuse to talk to private addresses but those of the hosts in it. Raises TransportError.
         """
         call = _Call(None if timeout is None else time.monotonic() + timeout, idle, guard)
-        with _translated(call):
+        with _translated(call), own_exchange():
             self._interrupter.check()
             self._calls.current = call
+            proxies = self._proxies(url)
+            if proxies["http"] and not _is_allowed_by_name(urlsplit(url).hostname or "", guard):
+                raise _Refused("The download was redirected to a private address.")
             response = self._session.request(
                 method,
                 url,
@@ -194,7 +199,7 @@ class HttpDoor:
                 timeout=idle or timeout,
                 stream=True,
                 allow_redirects=False,
-                proxies=self._proxies(url),
+                proxies=proxies,
             )
         return HttpStream(response, call)
 
@@ -205,17 +210,17 @@ class HttpDoor:
 
         *url* itself is fetched wherever it points: the platform gave it.
         """
+        deadline = None if timeout is None else time.monotonic() + timeout
         guard: Optional[frozenset[str]] = None
         for _ in range(MAX_REDIRECTS + 1):
-            stream = self.open("GET", url, timeout=timeout, idle=idle, guard=guard)
+            left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
+            stream = self.open("GET", url, timeout=left, idle=idle, guard=guard)
             target = stream.headers.get("location")
             if stream.status not in REDIRECTS or not target:
                 return stream
             stream.close()
-            url = urljoin(url, target)
-            guard = frozenset(trusted_hosts)
-            if urlsplit(url).scheme not in ("http", "https"):
-                raise TransportError("The download was redirected to something that is not HTTP.", kind="http")
+            url = _redirected(url, target)
+            guard = frozenset(host.lower() for host in trusted_hosts)
         raise TransportError(f"The download was redirected more than {MAX_REDIRECTS} times.", kind="http")
 
     def interrupt(self) -> None:
@@ -230,12 +235,25 @@ class HttpDoor:
         self._session.close()
 
     def _proxies(self, url: str) -> Dict[str, str]:
+        proxy = (environment_proxy(url) if self._proxy is None else self._proxy) or ""
+        if proxy:
+            split_proxy(proxy)
+            proxy = proxy if "//" in proxy else f"http://{proxy}"
         # Both schemes are always named, so that requests does not look at the environment again.
-        proxy = environment_proxy(url) if self._proxy is None else self._proxy
-        return {"http": proxy or "", "https": proxy or ""}
+        return {"http": proxy, "https": proxy}
 
     def _current(self) -> _Call:
         return self._calls.current  # type: ignore[no-any-return]
+
+
+def _redirected(url: str, target: str) -> str:
+    try:
+        new = urljoin(url, target)
+        if urlsplit(new).scheme in ("http", "https") and urlsplit(new).hostname:
+            return new
+    except ValueError:  # what stands there is no address
+        pass
+    raise TransportError("The download was redirected to something that is not HTTP.", kind="http")
 
 
 def environment_proxy(url: str) -> Optional[str]:
@@ -244,7 +262,10 @@ def environment_proxy(url: str) -> Optional[str]:
 
 
 def split_proxy(proxy: str) -> Tuple[str, int, Optional[str]]:
-    """Host, port and user:password (or None) of an http proxy's URL; ConfigError for any other kind."""
+    """Host, port and user:password (or None) of an http proxy's URL; ConfigError for any other kind.
+
+    A SOCKS proxy is refused, not passed by: whoever set it does not want direct connections.
+    """
     parts = urlsplit(proxy if "//" in proxy else f"//{proxy}", scheme="http")
     try:
         port = parts.port
@@ -259,6 +280,13 @@ def split_proxy(proxy: str) -> Tuple[str, int, Optional[str]]:
 def _keep_headers(request: Any) -> Any:
     """An "auth" that does nothing: without one, requests puts credentials of ~/.netrc over the bot's own."""
     return request
+
+
+class _Session(requests.Session):
+    """A session that looks at no Location: even without following it, requests would read that answer's whole body."""
+
+    def get_redirect_target(self, resp: Any) -> None:
+        return None
 
 
 class _NoCookies:
@@ -290,7 +318,9 @@ class _Watched:
 
     def _new_conn(self) -> socket.socket:
         call = self.door._current()
-        deadline = call.deadline if call.deadline is not None else time.monotonic() + (call.idle or 0.0)
+        deadline = call.deadline
+        if deadline is None:
+            deadline = time.monotonic() + (CONNECT_LIMIT if call.idle is None else call.idle)
         host = getattr(self, "_dns_host", self.host)
         sock, self._watch = sockets.connect(host, self.port, self.door._interrupter, deadline)
         sock.on_closed = self._forget
@@ -328,14 +358,9 @@ class _Watched:
         super().send(data)  # type: ignore[misc]
 
     def _check_peer(self, call: _Call) -> None:
-        if call.guard is None or self.host in call.guard:
+        if call.guard is None or self.proxy is not None or self.host in call.guard:
             return
-        if self.proxy is not None:
-            # The peer is the proxy; the name, or the address in its place, is all that can be judged.
-            private = not _may_be_public(getattr(self, "_tunnel_host", None) or self.host)
-        else:
-            private = not sockets.is_public(str(self.sock.getpeername()[0]))
-        if private:
+        if not sockets.is_public(str(self.sock.getpeername()[0])):
             raise _Refused("The download was redirected to a private address.")
 
 
@@ -343,7 +368,10 @@ class _Refused(OSError):
     """The guard said no."""
 
 
-def _may_be_public(host: str) -> bool:
+def _is_allowed_by_name(host: str, guard: Optional[frozenset[str]]) -> bool:
+    """What the guard says behind a proxy, where the name, or the address in its place, is all that can be judged."""
+    if guard is None or host in guard:
+        return True
     try:
         ipaddress.ip_address(host)
     except ValueError:
@@ -361,6 +389,7 @@ class _Adapter(HTTPAdapter):
         }
         self._ciphers = ciphers
         self._context: Optional[ssl.SSLContext] = None
+        self._context_lock = threading.Lock()
         super().__init__(pool_connections=POOL_SIZE, pool_maxsize=POOL_SIZE)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -371,6 +400,15 @@ class _Adapter(HTTPAdapter):
         manager = super().proxy_manager_for(proxy, blocksize=BLOCK_SIZE, **kwargs)
         manager.pool_classes_by_scheme = self._pool_classes
         return manager
+
+    def close(self) -> None:
+        """Close the idle connections now. (urllib3 waits until a pool is garbage, and any traceback keeps it alive.)"""
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            for key in tuple(manager.pools.keys()):  # it is no iterable itself
+                pool = manager.pools.get(key)
+                if pool is not None:
+                    pool.close()
+        super().close()
 
     def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
         host_params, pool_params = super().build_connection_pool_key_attributes(request, verify, cert)
@@ -383,11 +421,16 @@ class _Adapter(HTTPAdapter):
 
     def _context_for(self, verify: Any) -> ssl.SSLContext:
         # verify is a path where REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names one, else True.
-        if self._context is None:
-            self._context = sockets.make_ssl_context(
-                verify if isinstance(verify, str) else certifi.where(), self._ciphers
-            )
-        return self._context
+        with self._context_lock:
+            if self._context is None:
+                ca = verify if isinstance(verify, str) else certifi.where()
+                try:
+                    self._context = sockets.make_ssl_context(ca, self._ciphers)
+                except OSError as exc:
+                    raise ConfigError(
+                        f"The certificates of {ca} cannot be read.", remedy="Check REQUESTS_CA_BUNDLE."
+                    ) from exc
+            return self._context
 
 
 def _pool_class(pool: Any, connection: Any, door: HttpDoor) -> Any:
@@ -409,10 +452,10 @@ def _translated(call: _Call) -> Iterator[None]:
 def _explain(exc: BaseException) -> Tuple[str, str]:
     """The kind of a foreign exception, and a sentence without any text of it."""
     chain = list(_causes(exc))
-    for cause in chain:
-        for types, kind, what in _KINDS:
+    for types, kind, what in _KINDS:
+        for cause in chain:
             if isinstance(cause, types):
-                return kind, what
+                return kind, str(cause) if isinstance(cause, ConfigError) else what
     for cause in chain:
         if isinstance(cause, OSError) and not isinstance(cause, requests.RequestException):
             number = f" ({cause.strerror})" if cause.strerror else ""
@@ -424,6 +467,7 @@ def _explain(exc: BaseException) -> Tuple[str, str]:
 
 _KINDS: Tuple[Tuple[Tuple[type, ...], str, str], ...] = (
     ((Interrupted,), "unknown", "The request was ended by a stop."),
+    ((ConfigError,), "unknown", "A setting is not usable."),
     ((_Refused,), "http", "The download was redirected to a private address, which is refused."),
     ((socket.gaierror, urllib3.exceptions.LocationParseError), "dns", "The host name could not be resolved."),
     ((ssl.SSLError, ssl.CertificateError), "tls", "The TLS connection failed."),
