@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import http.client
+import os
 import selectors
 import socket
 import ssl
@@ -23,7 +24,7 @@ from urllib.parse import urlsplit
 import certifi
 import websocket
 
-from ..errors import ConnectionLost, TransportError
+from ..errors import ConfigError, ConnectionLost, TransportError
 from ..redact import scrub_exception
 from . import sockets
 from .http import environment_proxy, split_proxy
@@ -36,6 +37,18 @@ READ_BYTES = 65_536  # a block of the socket; larger ones gained nothing in the 
 NORMAL = 1000  # "the purpose is fulfilled"; RFC 6455, 7.4.1
 NO_STATUS = 1005  # "no code was in the close frame"; RFC 6455, 7.4.1
 ABNORMAL = 1006  # "there was no close frame"; RFC 6455, 7.4.1
+
+
+# The last four: what websocket-client makes of a status line that is none, and of a Content-Length beyond all measure.
+_FAILURES = (
+    OSError,
+    websocket.WebSocketException,
+    http.client.HTTPException,
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    MemoryError,
+)
 
 
 class WsDoor:
@@ -59,14 +72,14 @@ class WsDoor:
             sockets.set_deadline(sock, deadline)
             _handshake(sock, url)
             return WsConnection(sock, number, self._interrupter, max_message_bytes)
-        except (OSError, websocket.WebSocketException, http.client.HTTPException, ValueError, LookupError) as exc:
-            # ValueError, LookupError: what websocket-client makes of a status line that is none.
+        except _FAILURES as exc:
             if sock is not None:
                 sock.close()
             if number is not None:
                 self._interrupter.remove(number)
             scrub_exception(exc)
-            raise _explained(exc) from exc
+            # A read that a stop ends looks like a server that went.
+            raise _explained(Interrupted("stopped") if self._interrupter.interrupted else exc) from exc
 
     def interrupt(self) -> None:
         """End the handshake or the connection under way at once, and refuse new ones until ``resume``."""
@@ -88,16 +101,23 @@ class WsDoor:
             sock, number = sockets.connect(host, port, self._interrupter, deadline)
         try:
             if secure:
-                if self._ssl_context is None:
-                    self._ssl_context = sockets.make_ssl_context(certifi.where())
-                sockets.set_deadline(sock, deadline)
-                sock.settimeout(max(deadline - time.monotonic(), 0.001))
-                sock = self._ssl_context.wrap_socket(sock, server_hostname=host)
-        except OSError:
+                sock = self._secured(sock, host, deadline)
+        except BaseException:
             sock.close()
             self._interrupter.remove(number)
             raise
         return sock, number
+
+    def _secured(self, sock: Any, host: str, deadline: float) -> Any:
+        if self._ssl_context is None:
+            # The variables that the HTTP door goes by, so that both trust the same.
+            named = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
+            self._ssl_context = sockets.make_ssl_context(named or certifi.where())
+        sock.settimeout(max(deadline - time.monotonic(), 0.001))
+        secured: Any = self._ssl_context.wrap_socket(sock, server_hostname=host)
+        if type(secured) is ssl.SSLSocket:  # made by a context of the user's: give it a deadline all the same
+            secured.__class__ = sockets.BoundedSSLSocket
+        return secured
 
     def _tunnel(self, proxy: str, host: str, port: int, deadline: float) -> Tuple[Any, int]:
         """A connection through the CONNECT method of *proxy*."""
@@ -107,11 +127,11 @@ class WsDoor:
         if login is not None:
             headers["Proxy-Authorization"] = "Basic " + base64.b64encode(login.encode()).decode()
         tunnel = http.client.HTTPConnection(proxy_host, proxy_port)
-        tunnel.set_tunnel(host, port, headers)
         tunnel._create_connection = lambda *_: sock  # type: ignore[attr-defined]
         try:
+            tunnel.set_tunnel(host, port, headers)
             tunnel.connect()
-        except (OSError, http.client.HTTPException):
+        except BaseException:
             sock.close()
             self._interrupter.remove(number)
             raise
@@ -140,7 +160,9 @@ def _explained(exc: BaseException) -> TransportError:
         kind, what = "dns", "The host name could not be resolved."
     elif isinstance(exc, ssl.SSLError):
         kind, what = "tls", "The TLS connection failed."
-    elif isinstance(exc, (websocket.WebSocketException, http.client.HTTPException, ValueError, LookupError)):
+    elif isinstance(exc, ConfigError):
+        kind, what = "unknown", str(exc)
+    elif not isinstance(exc, OSError):
         kind, what = "http", f"The WebSocket handshake failed ({type(exc).__name__})."
     else:
         reason = getattr(exc, "strerror", None)
@@ -171,6 +193,7 @@ class WsConnection:
         self._partial: Union[bytes, memoryview, None] = None  # what is being written; of the thread that flushes
         self._queued_bytes = 0
         self._written_bytes = 0
+        self._touched_bytes = 0  # those written, and those of a write under way or of one that TLS broke off
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
         self._wake_writer.setblocking(False)
@@ -191,8 +214,8 @@ class WsConnection:
         return self._send(client_frame(TEXT, text.encode("utf-8")))
 
     def was_written(self, ticket: int) -> bool:
-        """True when at least a byte of the frame was handed to the system."""
-        return self._written_bytes > ticket
+        """False only when it is certain that no byte of the frame was handed to the system."""
+        return self._touched_bytes > ticket
 
     def receive(self) -> List[Message]:
         """Wait for data and return the messages it completes, control frames answered and taken out.
@@ -259,13 +282,16 @@ class WsConnection:
         while True:
             part = self._partial
             if part is not None:
+                self._touched_bytes = self._written_bytes + len(part)
                 try:
                     count = self._write(part)
                 except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                    self._untouch()
                     self._stalled = True
                     self._wake()
                     return
                 except (OSError, ValueError):  # broken: the reading thread finds out and reports it
+                    self._untouch()
                     self.abort()
                     return
                 self._written_bytes += count
@@ -279,6 +305,11 @@ class WsConnection:
                     return
                 self._partial = self._out[0] if len(self._out) == 1 else b"".join(self._out)
                 self._out.clear()
+
+    def _untouch(self) -> None:
+        """A plain write that failed wrote nothing; TLS may have sent some records of it, and does not tell."""
+        if not self._secure:
+            self._touched_bytes = self._written_bytes
 
     def _read(self) -> bytes:
         while True:
@@ -324,7 +355,8 @@ class WsConnection:
         if self._end is not None:
             return True  # nothing counts behind a close frame
         if opcode == PING:
-            self._answer(payload, PONG)
+            if not self._stalled:  # whoever does not read our answers must not make them pile up
+                self._answer(payload, PONG)
         elif opcode == CLOSE:
             code = struct.unpack("!H", payload[:2])[0] if len(payload) >= 2 else NO_STATUS
             self._answer(payload[:2], CLOSE)
