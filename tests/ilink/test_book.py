@@ -25,7 +25,9 @@ def test_another_token_forgets_cursor_and_context_tokens_but_no_message() -> Non
     store = MemoryStore()
     book = book_on(store)
     book.claim("token-a")
-    store.write([Put("state", "cursor", "c1", 0.0), Put("context_token", "alice", "x", 0.0), Put("inbox", "1", "{}", 0)])
+    store.write(
+        [Put("state", "cursor", "c1", 0.0), Put("context_token", "alice", "x", 0.0), Put("inbox", "1", "{}", 0)]
+    )
     before = book.epoch
     book.claim("token-b")
     assert book.cursor() == ""
