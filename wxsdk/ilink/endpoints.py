@@ -7,7 +7,7 @@ import re
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 from urllib.parse import urlencode
 
-from .. import __version__
+from .._version import __version__
 from ..errors import ConfigError
 
 APP_ID = "bot"  # iLink-App-Id; protocol-ilink, 1
