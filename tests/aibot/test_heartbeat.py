@@ -71,3 +71,13 @@ def test_due_names_the_next_moment() -> None:
     heart.tick(15.0)
     heart.tick(25.0)
     assert heart.due == 33.0
+
+
+def test_a_missing_answer_is_late_long_before_the_end() -> None:
+    heart = Heartbeat(30.0, now=0.0)
+    assert heart.tick(30.0) is Beat.PING
+    assert (heart.is_late(53.9), heart.is_late(54.0)) == (False, True)
+    assert heart.tick(60.0) is Beat.PING
+    assert heart.is_late(60.0)
+    heart.on_pong()
+    assert not heart.is_late(60.0)

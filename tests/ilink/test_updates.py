@@ -148,6 +148,7 @@ def test_a_passed_deadline_is_an_empty_answer():
     assert timeout.kind is Kind.NOTHING
     (step,) = play(timeout, elapsed=45.0)
     assert (step.delay, step.error, step.state) == (0.0, None, first_state(CONFIG, "start"))
+    assert "45 seconds" in str(step.silence)  # health() tells
 
 
 def test_a_connect_timeout_is_a_failure():

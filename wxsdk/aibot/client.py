@@ -225,8 +225,12 @@ class WSClient(Callbacks, Sending):
             return Health(HealthState.STOPPED)
         connection, delivery = run.connection, run.delivery
         error: Any = connection.ended_by or connection.error
+        state = _health_state(connection)
+        if state is HealthState.RUNNING and connection.is_late:
+            # Giving the connection up takes another interval; whoever looks here should not have to wait for that.
+            state, error = HealthState.RETRYING, ConnectionLost("The gateway did not answer the last ping.")
         return Health(
-            _health_state(connection),
+            state,
             since=_utc(connection.since),
             last_inbound=self._at(delivery.last_inbound),
             last_outbound=self._at(self._replies.last_sent),

@@ -112,6 +112,12 @@ class Connection:
         return self._session.retries
 
     @property
+    def is_late(self) -> bool:
+        """True when a ping was not answered in time: nothing is known of the other side at the moment."""
+        beat = self._beat
+        return beat is not None and beat.is_late(self._clock.now())
+
+    @property
     def workers(self) -> List[Worker]:
         """The two threads."""
         return [self._reader, self.ticker.worker]
@@ -136,7 +142,11 @@ class Connection:
         """Wait until subscribed; False when *timeout* seconds passed, or the run ended, first."""
         session = self._session
         with self._changed:
-            self._clock.wait_for(self._changed, lambda: session.state is State.READY or session.ended, timeout)
+            self._clock.wait_for(
+                self._changed,
+                lambda: session.state in (State.READY, State.STOPPED) or self.ended_by is not None,
+                timeout,
+            )
             return session.state is State.READY
 
     # -- the reader ----------------------------------------
@@ -236,7 +246,9 @@ class Connection:
         return self._step(lambda: self._session.waited(effect.number))
 
     def _end(self, effect: End) -> List[Effect]:
-        self.ended_by = effect.error
+        with self._changed:
+            self.ended_by = effect.error
+            self._changed.notify_all()
         self._log.error("the client gives up: %s", effect.error)
         self._replies.close(effect.error)
         self._listener.failed(effect.error)

@@ -28,6 +28,7 @@ class Heartbeat:
         self._interval = interval
         self._next_ping = now + interval
         self._last_ping = now
+        self._silent_since: Optional[float] = None  # the oldest ping that was not answered
         self.missed = 0
 
     @property
@@ -47,6 +48,8 @@ class Heartbeat:
             return None
         self.missed += 1
         self._last_ping = now
+        if self._silent_since is None:
+            self._silent_since = now
         # Keeps the beat while ticks are a little late; starts a new one after a long pause (a laptop that slept).
         on_beat = self._next_ping + self._interval
         self._next_ping = on_beat if on_beat > now + self._interval / 2 else now + self._interval
@@ -54,4 +57,10 @@ class Heartbeat:
 
     def on_pong(self) -> None:
         """An answer to a ping came, whatever it says."""
+        self._silent_since = None
         self.missed = 0
+
+    def is_late(self, now: float) -> bool:
+        """True when the answer to a ping is missing: the connection may be dead, though it is not given up yet."""
+        since = self._silent_since
+        return since is not None and now - since >= self._interval * PATIENCE

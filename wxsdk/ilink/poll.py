@@ -77,6 +77,7 @@ class PollLoop:
         self._epoch = 0
         self._state = first_state(config)
         self._failures = 0
+        self._silent = 0
         self._left_over: List[Entry] = []
         self.worker = Worker(f"wxsdk-ilink-poll-{number}", self._run, on_crash)
 
@@ -183,6 +184,12 @@ class PollLoop:
         return step
 
     def _report(self, step: PollStep) -> None:
+        if step.silence is not None:
+            # A line that is dead without a word must show, too; the next answer makes it good again.
+            self._silent += 1
+            self._vitals.enter(HealthState.RETRYING, step.silence, retries=self._failures + self._silent)
+            return
+        self._silent = 0
         if step.error is None:
             if self._failures:
                 log.info("receiving works again after %d failure(s)", self._failures)

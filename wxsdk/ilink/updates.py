@@ -77,8 +77,9 @@ class PollStep:
     """What to do after a poll, in this order.
 
     messages: to be stored in one transaction with *cursor* (None: unchanged), then handled. error: to be reported.
-    token_stale: call on_token_stale with it, once per stale token. delay: seconds to wait. notify_start: then send one
-    notifystart. Then poll again with *state*.
+    token_stale: call on_token_stale with it, once per stale token. silence: the platform said nothing in all the time
+    it had; no failure, but health() should tell. delay: seconds to wait. notify_start: then send one notifystart. Then
+    poll again with *state*.
     """
 
     state: PollState
@@ -86,6 +87,7 @@ class PollStep:
     cursor: Optional[str] = None
     error: Optional[WxError] = None
     token_stale: Optional[TokenStale] = None
+    silence: Optional[WxError] = None
     delay: float = 0.0
     notify_start: bool = False
 
@@ -137,8 +139,17 @@ def after_poll(state: PollState, verdict: Verdict, *, elapsed: float, unit: floa
         return PollStep(dataclasses.replace(calm, hold=hold), delay=spacing)
     if verdict.reply is None:
         # No gateway cut in: wait as long as the server holds again.
-        return PollStep(dataclasses.replace(calm, hold=state.full_hold), delay=spacing)
+        return PollStep(dataclasses.replace(calm, hold=state.full_hold), silence=_silence(state), delay=spacing)
     return _after_answer(dataclasses.replace(calm, stale=False), verdict.reply, spacing)
+
+
+def _silence(state: PollState) -> WxError:
+    return TransportError(
+        f"The platform did not answer a poll within {state.deadline:g} seconds.",
+        kind="timeout",
+        may_have_been_sent=True,
+        remedy="If messages still come, it holds polls longer than expected: raise long_poll_timeout.",
+    )
 
 
 def _after_answer(state: PollState, reply: UpdatesReply, spacing: float) -> PollStep:
