@@ -1,0 +1,68 @@
+"""health() tells of every fault in time: it is never wrong for more than 65 seconds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.ilink.bots import WAIT, Recorder, echo, started
+from wxsdk.aibot.client import WSClient
+from wxsdk.aibot.config import WSClientOptions
+from wxsdk.aibot.heartbeat import PATIENCE
+from wxsdk.health import HealthState
+from wxsdk.ilink.config import WeixinConfig
+from wxsdk.ilink.updates import first_state
+from wxsdk.sim import AiBotSim, ILinkSim
+from wxsdk.testing import FakeClock
+
+from .waiting import until
+
+STALE = 65.0  # seconds
+
+
+def test_with_the_default_settings_a_dead_line_shows_within_65_seconds() -> None:
+    assert first_state(WeixinConfig("token")).deadline < STALE
+    options = WSClientOptions("bot", "secret")
+    assert options.heartbeat_interval * (1 + PATIENCE) < STALE
+    assert options.request_timeout < STALE
+
+
+def test_a_poll_on_a_dead_line_shows_when_its_time_is_over(ilink: ILinkSim) -> None:
+    bot = Recorder(echo)
+    with ilink.faults.hold("getupdates") as hold:
+        client = started(ilink, bot, long_poll_timeout=0.1, poll_grace=0.1)
+        hold.wait_entered(3)  # two of them had no answer in their time
+        health = client.health()
+        assert health.state is HealthState.RETRYING
+        assert "did not answer a poll" in str(health.last_error)
+        assert health.retries >= 2
+    ilink.user("alice").says("awake?")
+    assert ilink.user("alice").expects(WAIT).text == "awake?"
+    until(lambda: client.health().state is HealthState.RUNNING)
+    assert client.health().last_error is None
+    assert client.shutdown()
+    assert bot.errors == []  # a timeout is no failure, it only shows
+
+
+def test_a_ping_without_an_answer_shows_before_the_connection_is_given_up(aibot: AiBotSim) -> None:
+    clock = FakeClock()
+    client = WSClient(_options(aibot), _clock=clock)
+    client.connect(wait=WAIT)
+    assert client.health().state is HealthState.RUNNING
+    aibot.faults.half_open()
+    past = 0.0
+    while client.health().state is HealthState.RUNNING:
+        clock.wait_parked(name="wxsdk-aibot-tick")
+        past += _advance(clock)
+    assert past <= STALE
+    assert client.health().state is HealthState.RETRYING
+    assert "ping" in str(client.health().last_error)
+    client.disconnect()
+
+
+def _advance(clock: FakeClock) -> float:
+    clock.advance(1.0)
+    return 1.0
+
+
+def _options(sim: AiBotSim, **settings: Any) -> WSClientOptions:
+    return WSClientOptions(sim.bot_id, sim.secret, ws_url=sim.ws_url, **settings)
