@@ -54,6 +54,10 @@ DECISIONS: List[Wanted] = [
         "The plugin drops everything behind the bracket, wxsdk that word only: less of what the user wrote is lost.",
     ),
     Wanted(
+        "how often a refused subscribe, or a failed connect, is tried",
+        "The SDK's number counts the further tries, ours all of them (protocol-aibot, 2).",
+    ),
+    Wanted(
         "emphasis in inline code, in fences of tildes and in tables",
         "The plugin takes the marks out there too; what is code or a table is shown as it was written.",
     ),
