@@ -1,0 +1,269 @@
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from typing import Any, List, Optional, Tuple
+
+import pytest
+
+from wxsdk.errors import TokenStale, TransportError, WxError
+from wxsdk.health import HealthState
+from wxsdk.ilink.book import Book
+from wxsdk.ilink.config import WeixinConfig
+from wxsdk.ilink.inbox import Entry, Inbox
+from wxsdk.ilink.poll import PollLoop
+from wxsdk.ilink.vitals import Vitals
+from wxsdk.runtime.http import HttpReply
+from wxsdk.runtime.store import MemoryStore
+from wxsdk.testing import FakeClock
+
+WAIT = 10.0
+
+
+class PretendApi:
+    """Answers each poll with what the test puts in; an interruption ends the poll under way."""
+
+    token = "t"
+
+    def __init__(self) -> None:
+        self.calls: queue.Queue[Tuple[str, Any]] = queue.Queue()
+        self._answers: queue.Queue[Any] = queue.Queue()
+        self.interrupted = False
+
+    def poll(self, cursor: str, timeout: float) -> HttpReply:
+        self.calls.put(("poll", (cursor, timeout)))
+        answer = self._answers.get(timeout=WAIT)
+        if isinstance(answer, Exception):
+            raise answer
+        return HttpReply(*answer)
+
+    def notify_start(self) -> None:
+        self.calls.put(("start", None))
+
+    def notify_stop(self, *, timeout: float) -> None:
+        self.calls.put(("stop", timeout))
+
+    def interrupt_polls(self) -> None:
+        self._answers.put(TransportError("interrupted"))
+
+    def resume_polls(self) -> None:
+        """Nothing to resume: each interruption ends one poll."""
+
+    def answer(self, status: int = 200, **fields: Any) -> None:
+        self._answers.put((status, {}, json.dumps(fields).encode()))
+
+    def fail(self, error: Exception) -> None:
+        self._answers.put(error)
+
+    def next_call(self) -> Tuple[str, Any]:
+        return self.calls.get(timeout=WAIT)
+
+
+class Setting:
+    def __init__(self, store: Optional[MemoryStore] = None, **settings: Any) -> None:
+        self.clock = FakeClock()
+        self.api = PretendApi()
+        self.vitals = Vitals(self.clock)
+        self.handed: List[Entry] = []
+        self.stale: List[TokenStale] = []
+        self.failures: List[WxError] = []
+        self.crashes: List[BaseException] = []
+        self.ready = threading.Event()
+        self.room = threading.Event()
+        self.ready.set()
+        self.room.set()
+        config = WeixinConfig(token="t", **settings)
+        self.store = store or MemoryStore()
+        self.book = Book(self.store, config, self.clock)
+        self.book.claim("t")
+        inbox = Inbox(self.book, config, self.clock, tell=lambda cursor: None, heard=lambda user: [])
+        self.loop = PollLoop(
+            0,
+            self.api,  # type: ignore[arg-type]
+            self.book,
+            inbox,
+            config,
+            self.clock,
+            self.vitals,
+            ready=lambda seconds: self.ready.wait(0.01),
+            room=lambda seconds: self.room.wait(0.01),
+            hand_over=self.handed.extend,
+            on_stale=self.stale.append,
+            on_failure=self.failures.append,
+            on_crash=self.crashes.append,
+        )
+
+    def start(self, cursor: str = "") -> None:
+        self.loop.start(cursor, [])
+        assert self.api.next_call() == ("start", None)
+
+    def expect_poll(self, cursor: Optional[str] = None) -> float:
+        kind, (sent, timeout) = self.api.next_call()
+        assert kind == "poll"
+        assert cursor is None or sent == cursor
+        return float(timeout)
+
+    def stop(self) -> List[str]:
+        """Stop and join; the calls made meanwhile."""
+        self.loop.stop()
+        assert self.loop.worker.join(WAIT)
+        assert self.crashes == []
+        made = []
+        while not self.api.calls.empty():
+            made.append(self.api.calls.get()[0])
+        return made
+
+
+@pytest.fixture
+def setting() -> Setting:
+    return Setting()
+
+
+def message(number: int) -> Any:
+    return {"message_id": str(number), "from_user_id": "alice", "message_type": 1, "item_list": []}
+
+
+def test_each_poll_asks_after_the_cursor_of_the_last_one(setting: Setting) -> None:
+    setting.start("c0")
+    assert setting.expect_poll("c0") == 45.0
+    setting.api.answer(ret=0, msgs=[message(1)], get_updates_buf="c1", longpolling_timeout_ms=20_000)
+    assert setting.expect_poll("c1") == 30.0  # the announced hold and the margin
+    assert [entry.message.message_id for entry in setting.handed] == ["1"]
+    assert setting.book.cursor() == "c1"
+    assert setting.stop() == ["stop"]
+
+
+def test_failures_are_two_seconds_apart_then_thirty(setting: Setting) -> None:
+    setting.start()
+    waits = []
+    for _ in range(4):
+        setting.expect_poll()
+        setting.api.answer(status=502)
+        setting.clock.wait_parked(name="poll")
+        deadline = setting.clock.next_deadline()
+        assert deadline is not None
+        waits.append(deadline)
+        setting.clock.advance(deadline)
+    setting.expect_poll()
+    assert [1.6 <= wait <= 2.4 for wait in waits] == [True, True, False, True]
+    assert 24.0 <= waits[2] <= 36.0
+    assert len(setting.failures) == 1
+    assert setting.vitals.snapshot().retries == 4
+    setting.stop()
+
+
+def test_a_deadline_that_passes_is_an_empty_answer_that_health_tells_of(setting: Setting) -> None:
+    setting.start("c0")
+    setting.expect_poll()
+    setting.clock.advance(45.0)
+    setting.api.fail(TransportError("silence", kind="timeout", may_have_been_sent=True))
+    setting.expect_poll("c0")
+    assert setting.failures == []
+    assert "did not answer" in str(setting.vitals.snapshot().last_error)
+    setting.api.answer(ret=0)
+    setting.clock.wait_parked(name="poll")  # half a second between polls that bring nothing
+    assert setting.vitals.snapshot().state is HealthState.RUNNING
+    setting.stop()
+
+
+def test_a_stale_token_pauses_for_an_hour_and_then_is_tried_once_after_a_notice(setting: Setting) -> None:
+    setting.start()
+    setting.expect_poll()
+    setting.api.answer(ret=-14)
+    setting.clock.wait_parked(name="poll")
+    assert setting.clock.next_deadline() == 3600.0
+    assert setting.vitals.snapshot().state is HealthState.TOKEN_STALE
+    setting.clock.advance(3600.0)
+    assert setting.api.next_call() == ("start", None)
+    setting.expect_poll()
+    setting.api.answer(errcode=-14)
+    setting.clock.wait_parked(name="poll")
+    assert len(setting.stale) == 1  # the same token: once
+    assert setting.stop() == []  # no notice of the end for a token that is not valid
+
+
+def test_a_new_token_ends_the_pause_and_forgets_the_cursor(setting: Setting) -> None:
+    setting.start("old cursor")
+    setting.expect_poll("old cursor")
+    setting.api.answer(ret=-14)
+    setting.clock.wait_parked(name="poll")
+    setting.book.claim("another token")
+    setting.loop.token_changed()
+    setting.expect_poll("")
+    setting.stop()
+
+
+def test_a_stop_ends_a_wait_and_a_poll(setting: Setting) -> None:
+    setting.start()
+    setting.expect_poll()
+    assert setting.stop() == ["stop"]
+    other = Setting()
+    other.start()
+    other.expect_poll()
+    other.api.answer(status=502)
+    other.clock.wait_parked(name="poll")
+    assert other.stop() == ["stop"]
+
+
+def test_what_came_with_the_stop_is_still_taken_in(setting: Setting) -> None:
+    setting.start()
+    setting.expect_poll()
+    setting.api.answer(ret=0, msgs=[message(1)], get_updates_buf="c1")
+    setting.stop()
+    assert len(setting.handed) == 1
+    assert setting.book.cursor() == "c1"
+
+
+def test_no_poll_is_made_before_it_may_be_nor_without_room() -> None:
+    setting = Setting()
+    setting.ready.clear()
+    setting.loop.start("", [])
+    assert setting.stop() == []
+    setting = Setting()
+    setting.room.clear()
+    setting.start()
+    assert setting.stop() == ["stop"]
+
+
+def test_a_store_that_fails_makes_the_same_batch_be_asked_for_again() -> None:
+    class Failing(MemoryStore):
+        broken = False
+
+        def write(self, changes: Any) -> None:
+            if self.broken:
+                raise OSError(28, "No space left on device")
+            super().write(changes)
+
+    store = Failing()
+    setting = Setting(store)
+    setting.start("c0")
+    for _ in range(2):
+        setting.expect_poll("c0")
+        store.broken = True
+        setting.api.answer(ret=0, msgs=[message(1)], get_updates_buf="c1")
+        setting.clock.wait_parked(name="poll")
+        setting.clock.advance(2.5)
+    setting.expect_poll("c0")
+    assert setting.handed == []
+    assert len(setting.failures) == 1
+    store.broken = False
+    setting.api.answer(ret=0, msgs=[message(1)], get_updates_buf="c1")
+    setting.expect_poll("c1")
+    assert len(setting.handed) == 1
+    setting.stop()
+
+
+def test_the_loop_outlives_ten_thousand_odd_messages(setting: Setting) -> None:
+    odd: List[Any] = [None, 5, "x", [], {}, {"item_list": None}, {"item_list": [None, 5, {"type": "x"}]}]
+    good = [message(number) for number in range(100)]
+    batch = [odd[number % len(odd)] for number in range(10_000)]
+    for place, one in enumerate(good):
+        batch.insert(place * 100, one)
+    setting.start()
+    setting.expect_poll()
+    setting.api.answer(ret=0, msgs=batch, get_updates_buf="c1")
+    setting.expect_poll("c1")
+    assert [entry.message.message_id for entry in setting.handed] == [str(number) for number in range(100)]
+    assert setting.failures == []
+    setting.stop()
