@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import threading
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Optional, Sequence
+from typing import Callable, Dict, List, Optional, Sequence, Set
 
 from ..log import get_logger
 from ..runtime.clock import Clock
@@ -60,6 +60,7 @@ class Inbox:
         self._lock = threading.Lock()
         self._progress = CursorProgress()
         self._seen = SeenMessages(config.dedupe_window, config.max_seen_ids)
+        self._unmarked: Set[str] = set()  # keys of handled messages that the store did not let go of
         self._batches = 0
 
     def left_over(self) -> List[Entry]:
@@ -110,11 +111,22 @@ class Inbox:
         return [Entry(key, message, batch) for key, message in new.items()]
 
     def finish(self, entry: Entry) -> None:
-        """The handler of *entry* returned or raised: take it out. Never raises; at worst it is handed over again."""
+        """The handler of *entry* returned or raised: take it out.
+
+        Never raises. What a failing store keeps is taken out with the next one; if the process dies before that, it is
+        handed over again.
+        """
+        with self._lock:
+            keys = {entry.key, *self._unmarked}
         try:
-            self._book.store.write([Delete(INBOX, entry.key)])
+            self._book.store.write([Delete(INBOX, key) for key in keys])
         except Exception as exc:  # noqa: BLE001  a store may raise anything of its own
-            log.warning("a handled message stays in the store and may be handed over again: %s", type(exc).__name__)
+            log.warning("a handled message stays in the store for now: %s", type(exc).__name__)
+            with self._lock:
+                self._unmarked.add(entry.key)
+        else:
+            with self._lock:
+                self._unmarked -= keys
         with self._lock:
             self._progress.handled(entry.batch)
             self._tell_reached()
