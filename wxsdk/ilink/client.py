@@ -31,6 +31,7 @@ from .sending import Sender
 from .tokens import ContextTokenStore
 from .typing_sign import TypingSigns
 from .vitals import Vitals
+from .wire import WeixinMessage
 
 log = get_logger(__name__)
 
@@ -212,14 +213,25 @@ class WeixinClient:
     def set_token(self, token: str) -> None:
         """Use another bot token from now on; a running client polls with it at once.
 
-        The cursor and the context tokens of the old one are forgotten. ConfigError when it is no token.
+        The cursor and the context tokens of the old one are forgotten. ConfigError when it is no token; AlreadyRunning
+        when this client receives and another one on this machine does so for that bot. Then nothing has changed.
         """
         checked = check_token(token)
         with self._life:
             if checked == self.api.token:
                 return
-            self._book.claim(checked)
+            lock = self._lock_of(checked)
+            if self._instance_lock is not None:
+                lock.acquire()
+            try:
+                self._book.claim(checked)
+            except BaseException:
+                lock.release()
+                raise
             self.api.set_token(checked)
+            if self._instance_lock is not None:
+                self._release()
+                self._instance_lock = lock
             self._allowance.clear()
             self._typing_signs.forget_tickets()
             running = self._running
@@ -260,7 +272,7 @@ class WeixinClient:
 
     def _make_context(self, entry: Entry) -> MessageContext:
         user_id = entry.message.from_user_id or ""
-        inbound = to_inbound(entry.message, lambda message_id: self._book.quoted(user_id, message_id))
+        inbound = to_inbound(entry.message, lambda message_id: self._quoted(user_id, message_id))
         return MessageContext(
             inbound,
             redelivered=entry.redelivered,
@@ -268,6 +280,13 @@ class WeixinClient:
             media_door=self._media_door,
             typing_signs=self._typing_signs,
         )
+
+    def _quoted(self, user_id: str, message_id: str) -> Optional[WeixinMessage]:
+        try:
+            return self._book.quoted(user_id, message_id)
+        except Exception as exc:  # noqa: BLE001  a store may raise anything of its own
+            log.warning("a quoted message could not be looked up: %s", type(exc).__name__)
+            return None  # the message itself must reach its handler
 
     def _interrupt_sends(self) -> None:
         self._allowance.interrupt()
@@ -298,9 +317,12 @@ class WeixinClient:
     def _acquire(self) -> None:
         if not self.config.single_instance or self._instance_lock is not None:
             return
-        lock = InstanceLock("ilink", f"{self.config.base_url}\n{self.api.token}")
+        lock = self._lock_of(self.api.token)
         lock.acquire()
         self._instance_lock = lock
+
+    def _lock_of(self, token: str) -> InstanceLock:
+        return InstanceLock("ilink", f"{self.config.base_url}\n{token}")
 
     def _release(self) -> None:
         lock, self._instance_lock = self._instance_lock, None

@@ -1,0 +1,84 @@
+"""A store that fails costs no message."""
+
+from __future__ import annotations
+
+from typing import List, Optional, Sequence
+
+from tests.ilink.bots import WAIT, Recorder, started
+from wxsdk.health import HealthState
+from wxsdk.runtime.store import Change, Delete, MemoryStore
+from wxsdk.sim import ILinkSim
+
+from .waiting import until
+
+
+class BrokenStore(MemoryStore):
+    """Raises, as a full or a lost disk does, wherever its switches say so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refuses_writes = False
+        self.refuses_deletes = False
+        self.refuses_quotes = False
+
+    def write(self, changes: Sequence[Change]) -> None:
+        deletes = any(isinstance(change, Delete) and change.table == "inbox" for change in changes)
+        if self.refuses_writes or (deletes and self.refuses_deletes):
+            raise OSError(28, "No space left on device")
+        super().write(changes)
+
+    def get(self, table: str, key: str) -> Optional[str]:
+        if table == "quote" and self.refuses_quotes:
+            raise OSError(5, "Input/output error")
+        return super().get(table, key)
+
+
+def test_a_message_whose_quote_cannot_be_looked_up_is_handled_all_the_same(ilink: ILinkSim) -> None:
+    store, bot = BrokenStore(), Recorder()
+    client = started(ilink, bot, store=store)
+    alice = ilink.user("alice")
+    alice.says("first")
+    bot.wait_for(lambda: bot.contexts)
+    store.refuses_quotes = True
+    alice.quotes(next(iter(alice._said)), "what about that?", by_id=True)
+    bot.wait_for(lambda: len(bot.contexts) == 2)
+    assert client.shutdown()
+    assert bot.bodies[1] == "what about that?"
+    assert bot.errors == []
+
+
+def test_what_a_full_disk_did_not_let_go_of_is_taken_out_later(ilink: ILinkSim) -> None:
+    store, bot = BrokenStore(), Recorder()
+    client = started(ilink, bot, store=store)
+    store.refuses_deletes = True
+    for text in ("one", "two"):
+        ilink.user("alice").says(text)
+    bot.wait_for(lambda: len(bot.contexts) == 2)
+    until(lambda: client.health().workers_busy == 0)
+    assert len(store.items("inbox")) == 2
+    store.refuses_deletes = False
+    ilink.user("alice").says("three")
+    bot.wait_for(lambda: len(bot.contexts) == 3)
+    until(lambda: store.items("inbox") == [], "an empty inbox")
+    assert client.shutdown()
+
+
+def test_sends_go_on_while_the_disk_is_full_and_what_comes_waits_at_the_platform(ilink: ILinkSim) -> None:
+    store, bot = BrokenStore(), Recorder()
+    client = started(ilink, bot, store=store)
+    store.refuses_writes = True
+    ilink.user("alice").says("one")
+    until(lambda: client.health().state is HealthState.RETRYING)
+    health = client.health()
+    assert "store" in str(health.last_error)
+    assert health.remedy
+    assert client.send_text("alice", "still here").confirmed
+    assert bot.contexts == []
+    store.refuses_writes = False
+    bot.wait_for(lambda: bot.contexts)
+    until(lambda: client.health().state is HealthState.RUNNING)
+    assert client.shutdown()
+    assert bot.bodies == ["one"]
+    errors: List[str] = [type(error).__name__ for error in bot.errors]
+    assert errors == ["WxError"]
+    assert ilink.user("alice").expects(WAIT).text == "still here"
