@@ -24,8 +24,9 @@ def make_client(sim: AiBotSim) -> Iterator[MakeClient]:
     made: List[WSClient] = []
 
     def make(**settings: Any) -> WSClient:
+        clock = settings.pop("_clock", None)
         known = {"bot_id": sim.bot_id, "secret": sim.secret, "ws_url": sim.ws_url, "reconnect_interval": 0.05}
-        client = WSClient(WSClientOptions(**{**known, **settings}))
+        client = WSClient(WSClientOptions(**{**known, **settings}), _clock=clock)
         made.append(client)
         return client
 

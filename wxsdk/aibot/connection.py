@@ -257,7 +257,10 @@ class Connection:
     # -- what is read ----------------------------------------
 
     def _handle(self, messages: List[Tuple[int, bytes]]) -> List[Effect]:
-        """Sort one block of frames. The result is empty unless the connection is to end."""
+        """Sort one block of frames. The result is empty unless the connection is to end.
+
+        What stands behind the frame that ends it still counts: it was sent while all was well.
+        """
         now = self._clock.now()
         pushes: List[WsFrame] = []
         effects: List[Effect] = []
@@ -275,11 +278,9 @@ class Connection:
             elif kind is FrameKind.EVENT:
                 pushes.append(frame)
                 if is_kick(frame):
-                    effects = self._step(lambda: self._session.kicked(self._session.number))
+                    effects += self._step(lambda: self._session.kicked(self._session.number))
             else:
-                effects = self._answer(kind, frame, now)
-            if effects:
-                break
+                effects += self._answer(kind, frame, now)
         if pushes:
             self._listener.pushed(pushes)
         return effects
