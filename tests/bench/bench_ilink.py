@@ -2,8 +2,8 @@
 
     python tests/bench/bench_ilink.py [--mib 256]
 
-The simulator runs in a process of its own. Aims: upload and download at 0.5 of the speed of MD5 over the same bytes with
-at most 24 MiB of resident memory, shutdown within 0.2 s, send_text at most 1.3 times a bare request.
+The simulator runs in a process of its own. Aims: upload and download at 0.5 of the speed of MD5 over the same bytes,
+with at most 24 MiB of resident memory; shutdown within 0.2 s; send_text at most 1.3 times a bare request.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from sim_process import ILINK, SimProcess, sim_process
 from wxsdk import MessageContext, WeixinClient, WeixinConfig
 
 ROUNDS = 3  # the best counts
+MEMORY_FOLDER = "/dev/shm" if os.path.isdir("/dev/shm") else None  # the disk is not what is measured
 
 
 def config_of(sim: SimProcess, **settings: object) -> WeixinConfig:
@@ -76,7 +77,8 @@ def media(sim: SimProcess, mib: int, folder: Path) -> None:
                 done.clear()
                 sim.tell(f"sim.user('alice').sends({str(source)!r}, kind='file')")
                 assert done.wait(120)
-        assert md5_of(received[0]) == md5_of(source)
+                assert md5_of(received[-1]) == md5_of(source)
+                received[-1].unlink()
     print(f"{'':34} {'seconds':>8} {'x MD5':>7} {'aim':>7}   memory (aim 24 MiB)")
     print(f"{f'MD5 of {mib} MiB':34} {floor:8.2f} {1:7.2f}")
     print(f"{'upload':34} {upload:8.2f} {floor / upload:7.2f} {'>= 0.5':>7}   {up}")
@@ -136,7 +138,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mib", type=int, default=256)
     options = parser.parse_args()
-    with sim_process(ILINK) as sim, tempfile.TemporaryDirectory() as folder:
+    with sim_process(ILINK) as sim, tempfile.TemporaryDirectory(dir=MEMORY_FOLDER) as folder:
         media(sim, options.mib, Path(folder))
         shutdown(sim)
         send_text(sim)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import os
 import socket
 import ssl
 import threading
@@ -100,8 +101,9 @@ class HttpStream:
         """The body in blocks; raises TransportError when it ends early, stalls or outlives the deadline."""
         with _translated(self._call):
             received = 0
+            encoded = "content-encoding" in self.headers  # decoding copies every byte twice, so only where it is needed
             while True:
-                block = self._response.raw.read(BLOCK_SIZE, decode_content=True)
+                block = self._response.raw.read(BLOCK_SIZE, decode_content=encoded)
                 if not block:
                     break
                 received += len(block)
@@ -142,6 +144,8 @@ class HttpDoor:
         self._interrupter = Interrupter()
         self._calls = threading.local()
         self._proxy = proxy
+        # Read once per host: looking through the environment costs more than all the rest that is done for a request.
+        self._proxies_of: Dict[Tuple[str, str], Dict[str, str]] = {}
         self._session = _Session()
         self._session.cookies.set_policy(_NO_COOKIES)
         self._session.headers.clear()
@@ -235,12 +239,16 @@ class HttpDoor:
         self._session.close()
 
     def _proxies(self, url: str) -> Dict[str, str]:
-        proxy = (environment_proxy(url) if self._proxy is None else self._proxy) or ""
-        if proxy:
-            split_proxy(proxy)
-            proxy = proxy if "//" in proxy else f"http://{proxy}"
-        # Both schemes are always named, so that requests does not look at the environment again.
-        return {"http": proxy, "https": proxy}
+        parts = urlsplit(url)
+        origin = parts.scheme, parts.netloc
+        found = self._proxies_of.get(origin)
+        if found is None:
+            proxy = (environment_proxy(url) if self._proxy is None else self._proxy) or ""
+            if proxy:
+                split_proxy(proxy)
+                proxy = proxy if "//" in proxy else f"http://{proxy}"
+            found = self._proxies_of[origin] = {"http": proxy, "https": proxy}
+        return found
 
     def _current(self) -> _Call:
         return self._calls.current  # type: ignore[no-any-return]
@@ -278,12 +286,20 @@ def split_proxy(proxy: str) -> Tuple[str, int, Optional[str]]:
 
 
 def _keep_headers(request: Any) -> Any:
-    """An "auth" that does nothing: without one, requests puts credentials of ~/.netrc over the bot's own."""
+    """An "auth" that does nothing: without one, requests makes credentials of a user:password in the URL."""
     return request
 
 
 class _Session(requests.Session):
-    """A session that looks at no Location: even without following it, requests would read that answer's whole body."""
+    """A session that leaves the environment to its door, and looks at no Location.
+
+    The environment would bring credentials of ~/.netrc, which would take the place of the bot's own. And even without
+    following a redirect, requests would read that answer's whole body.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False
 
     def get_redirect_target(self, resp: Any) -> None:
         return None
@@ -413,17 +429,17 @@ class _Adapter(HTTPAdapter):
     def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
         host_params, pool_params = super().build_connection_pool_key_attributes(request, verify, cert)
         if host_params.get("scheme") == "https":
-            pool_params = {"cert_reqs": "CERT_REQUIRED", "ssl_context": self._context_for(verify)}
+            pool_params = {"cert_reqs": "CERT_REQUIRED", "ssl_context": self._context_for()}
         return host_params, pool_params
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         """Nothing to do: the context verifies. (The inherited one would load all certificates for each connection.)"""
 
-    def _context_for(self, verify: Any) -> ssl.SSLContext:
-        # verify is a path where REQUESTS_CA_BUNDLE or CURL_CA_BUNDLE names one, else True.
+    def _context_for(self) -> ssl.SSLContext:
         with self._context_lock:
             if self._context is None:
-                ca = verify if isinstance(verify, str) else certifi.where()
+                named = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")  # as in requests
+                ca = named or certifi.where()
                 try:
                     self._context = sockets.make_ssl_context(ca, self._ciphers)
                 except OSError as exc:
