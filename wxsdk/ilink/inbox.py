@@ -121,7 +121,7 @@ class Inbox:
         try:
             self._book.store.write([Delete(INBOX, key) for key in keys])
         except Exception as exc:  # noqa: BLE001  a store may raise anything of its own
-            log.warning("a handled message stays in the store for now: %s", type(exc).__name__)
+            log.warning("a handled message stays in the store and may be handed over again: %s", type(exc).__name__)
             with self._lock:
                 self._unmarked.add(entry.key)
         else:
