@@ -332,7 +332,7 @@ def _upload(size: int) -> Callable[[Any], Any]:
 ACTIONS: Dict[str, Action] = {
     "subscribe": Action(_nothing, _nothing),
     "subscribe with scene and version": Action(_nothing, _nothing, {"scene": 2, "plug_version": "3.1"}),
-    "ping": Action(_pinged, _pinged, {"heartbeatInterval": 50}),
+    "ping": Action(_pinged, _pinged, {"heartbeatInterval": 100}),
     "stream": Action(_stream, _our_stream),
     "stream with card": Action(_with_card, _our_with_card),
     "reply markdown": Action(
