@@ -96,6 +96,7 @@ class KeyedDispatcher:
 
     def wait_for_room(self, limit: int, timeout: Optional[float]) -> bool:
         """Wait until fewer than *limit* tasks wait; False when *timeout* seconds passed first."""
+        self._warn_when_exhausted(self._clock.now())  # nobody may submit any more while there is no room
         return self._watch(lambda: self._closed or self._queued < limit, timeout)
 
     def drain(self, timeout: float) -> bool:
