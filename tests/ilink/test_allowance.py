@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import threading
+from typing import Any, List
+
+import pytest
+
+from wxsdk.errors import ConnectionLost, LimitExceeded
+from wxsdk.ilink.allowance import Allowance
+from wxsdk.ilink.config import WeixinConfig
+from wxsdk.runtime.store import MemoryStore, Put, Store
+from wxsdk.testing import FakeClock
+
+
+def allowance_on(clock: FakeClock, store: Store, **settings: Any) -> Allowance:
+    return Allowance(store, WeixinConfig("t", **settings), clock)
+
+
+def test_the_quota_survives_in_the_store() -> None:
+    clock, store = FakeClock(), MemoryStore()
+    first = allowance_on(clock, store)
+    store.write(first.heard("alice"))
+    store.write(first.sent("alice"))
+    store.write(first.sent("alice"))
+    clock.advance(3600.0)
+    quota = allowance_on(clock, store).quota("alice")
+    assert (quota.sent, quota.remaining, quota.window_left) == (2, 8, 82800.0)
+
+
+def test_an_odd_row_in_the_store_is_left_out() -> None:
+    store = MemoryStore()
+    store.write([Put("quota", "alice", "odd", 0.0), Put("quota", "bob", "3 ", 0.0)])
+    allowance = allowance_on(FakeClock(), store)
+    assert allowance.quota("alice").sent == 0
+    assert (allowance.quota("bob").sent, allowance.quota("bob").window_left) == (3, None)
+
+
+def test_the_policy_decides_between_a_line_in_the_log_and_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    clock = FakeClock()
+    for policy in ("warn", "refuse"):
+        allowance = allowance_on(clock, MemoryStore(), quota_policy=policy, quota_limit=1)
+        allowance.heard("alice")
+        allowance.check("alice")
+        allowance.sent("alice")
+        if policy == "warn":
+            allowance.check("alice")
+            allowance.check("alice")
+            assert len(caplog.records) == 1
+        else:
+            with pytest.raises(LimitExceeded):
+                allowance.check("alice")
+
+
+def test_sends_beyond_the_burst_wait_for_their_slot() -> None:
+    clock = FakeClock()
+    allowance = allowance_on(clock, MemoryStore(), sends_per_second=2.0, send_burst=2)
+    allowance.await_slot("1")
+    allowance.await_slot("2")
+    waiter = threading.Thread(target=allowance.await_slot, args=("3",), name="third")
+    waiter.start()
+    clock.wait_parked(name="third")
+    assert clock.next_deadline() == 1.0
+    clock.advance(1.0)
+    waiter.join(10)
+    assert not waiter.is_alive()
+
+
+def test_a_shutdown_ends_the_waits_with_the_client_id_and_resume_allows_sends_again() -> None:
+    clock = FakeClock()
+    allowance = allowance_on(clock, MemoryStore(), sends_per_second=0.001, send_burst=1)
+    allowance.await_slot("1")
+    errors: List[ConnectionLost] = []
+
+    def wait() -> None:
+        with pytest.raises(ConnectionLost) as caught:
+            allowance.await_slot("2")
+        errors.append(caught.value)
+
+    waiter = threading.Thread(target=wait, name="second")
+    waiter.start()
+    clock.wait_parked(name="second")
+    allowance.interrupt()
+    waiter.join(10)
+    assert (errors[0].client_id, errors[0].may_have_been_sent) == ("2", False)
+    assert not allowance.pause(5.0)
+    allowance.resume()
+    unpaced = allowance_on(clock, MemoryStore(), sends_per_second=None)
+    for number in range(100):
+        unpaced.await_slot(str(number))

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from wxsdk.errors import ConfigError
+from wxsdk.ilink.tokens import ContextTokenStore
+from wxsdk.runtime.store import MemoryStore
+from wxsdk.testing import FakeClock
+
+
+@pytest.fixture
+def tokens() -> ContextTokenStore:
+    return ContextTokenStore(MemoryStore(), FakeClock())
+
+
+def test_the_newest_token_of_a_user_counts(tokens: ContextTokenStore) -> None:
+    assert tokens.get("alice") is None
+    tokens.set("alice", "one")
+    tokens.set("alice", "two")
+    assert tokens.get("alice") == "two"
+
+
+def test_what_is_exported_can_be_stored_and_imported(tokens: ContextTokenStore) -> None:
+    tokens.import_all({"alice": "a-token", "bob": "b-token"})
+    other = ContextTokenStore(MemoryStore(), FakeClock())
+    other.import_all(json.loads(json.dumps(tokens.export_all())))
+    assert other.export_all() == {"alice": "a-token", "bob": "b-token"}
+
+
+def test_no_repr_shows_a_token(tokens: ContextTokenStore) -> None:
+    tokens.set("alice", "very-secret")
+    assert "very-secret" not in f"{tokens!r} {tokens.get('alice')!r} {tokens.export_all()!r}"
+
+
+@pytest.mark.parametrize("mapping", [{"alice": ""}, {"": "x"}, {"alice": None}, {"ok": "x", 5: "x"}])
+def test_an_odd_import_changes_nothing(mapping: object, tokens: ContextTokenStore) -> None:
+    with pytest.raises(ConfigError):
+        tokens.import_all(mapping)  # type: ignore[arg-type]
+    assert tokens.export_all() == {}
