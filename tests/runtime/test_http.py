@@ -435,7 +435,7 @@ def test_an_unknown_name_was_not_sent(door: HttpDoor) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "http://", "http://[", "ftp://127.0.0.1/", "no scheme", "http://a b/", "http://127.0.0.1:99999/"]
+    "url", ["", "http://", "http://[", "ftp://127.0.0.1/", "no scheme", "http://a b.invalid/", "http://127.0.0.1:99999/"]
 )
 def test_an_address_that_is_none_was_not_sent(door: HttpDoor, url: str) -> None:
     assert not _failure(lambda: _get(door, url)).may_have_been_sent

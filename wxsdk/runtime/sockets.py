@@ -160,6 +160,13 @@ def make_ssl_context(ca: str, ciphers: Optional[str] = None) -> ssl.SSLContext:
     return context
 
 
+def close_now(sock: Any) -> None:
+    """Close *sock* though a file made of it, which a traceback keeps alive, still counts on it."""
+    sock.close()
+    if sock.fileno() != -1:
+        socket.close(sock.detach())
+
+
 def set_deadline(sock: Any, deadline: Optional[float], idle: Optional[float] = None) -> None:
     """Give *sock* a deadline where it can hold one (a TLS socket made by a foreign context cannot)."""
     if isinstance(sock, _Bounded):

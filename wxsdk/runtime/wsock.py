@@ -132,7 +132,7 @@ class WsDoor:
             tunnel.set_tunnel(host, port, headers)
             tunnel.connect()
         except BaseException:
-            sock.close()
+            sockets.close_now(sock)
             self._interrupter.remove(number)
             raise
         return sock, number
