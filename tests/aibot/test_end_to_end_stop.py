@@ -1,0 +1,344 @@
+"""disconnect() from every state, from everywhere, and what remains: nothing."""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from pathlib import Path
+from typing import Callable, List, Optional
+
+import pytest
+
+from tests.aibot.conftest import MakeClient
+from tests.runtime.servers import Peer, RawServer
+from wxsdk.aibot.client import WSClient
+from wxsdk.aibot.config import WSClientOptions
+from wxsdk.aibot.frames import WsFrame
+from wxsdk.errors import AlreadyRunning, ConnectionLost, Kicked, ReconnectExhausted, TransportError
+from wxsdk.health import HealthState
+from wxsdk.sim.aibot import AiBotSim
+
+PROMISE = 0.2  # seconds that disconnect() may take from any state
+TRIES = 3  # the best one counts, since the machine may be busy
+
+
+def seconds_to_stop(client: WSClient) -> float:
+    began = time.perf_counter()
+    assert client.disconnect()
+    return time.perf_counter() - began
+
+
+def idle(sim: AiBotSim, client: WSClient) -> None:
+    client.connect(wait=5)
+
+
+def subscribing(sim: AiBotSim, client: WSClient) -> None:
+    sim.faults.ack("aibot_subscribe", lost=True)
+    before = len(sim.subscribes)
+    client.connect()
+    sim.wait_for(lambda: len(sim.subscribes) > before)
+
+
+def pausing(sim: AiBotSim, client: WSClient) -> None:
+    paused = threading.Event()
+    client.on_reconnecting(lambda attempt: paused.set())
+    sim.faults.refuse_connections()
+    client.connect()
+    assert paused.wait(5)
+
+
+def kicked(sim: AiBotSim, client: WSClient) -> None:
+    client.connect(wait=5)
+    sim.faults.kick()
+    with pytest.raises(Kicked):
+        client.wait(5)
+
+
+def half_open(sim: AiBotSim, client: WSClient) -> None:
+    client.connect(wait=5)
+    sim.faults.half_open()
+
+
+@pytest.mark.parametrize("state", [idle, subscribing, pausing, kicked, half_open])
+def test_disconnect_is_quick_from_every_state(
+    sim: AiBotSim, make_client: MakeClient, state: Callable[[AiBotSim, WSClient], None]
+) -> None:
+    took = []
+    for _ in range(TRIES):
+        client = make_client(reconnect_interval=30.0)
+        state(sim, client)
+        took.append(seconds_to_stop(client))
+        sim.faults.clear()
+    assert min(took) <= PROMISE
+
+
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+def test_disconnect_is_quick_while_a_server_is_silent_in_the_handshake(make_client: MakeClient, scheme: str) -> None:
+    accepted = threading.Event()
+
+    def silent(peer: Peer) -> None:
+        accepted.set()
+        peer.hold()
+
+    with RawServer(silent) as server:
+        took = []
+        for _ in range(TRIES):
+            accepted.clear()
+            client = make_client(ws_url=f"{scheme}://127.0.0.1:{server.port}")
+            client.connect()
+            assert accepted.wait(5)
+            took.append(seconds_to_stop(client))
+    assert min(took) <= PROMISE
+
+
+def test_disconnect_says_good_bye(sim: AiBotSim, client: WSClient) -> None:
+    client.connect(wait=5)
+    client.disconnect()
+    sim.wait_for(lambda: not sim.connections[0].open)
+    assert sim.connections[0].close_received == 1000
+
+
+def test_every_waiting_call_fails_when_the_client_stops(sim: AiBotSim, make_client: MakeClient) -> None:
+    sim.user("alice")
+    held = sim.faults.hold_acks()
+    client = make_client().connect(wait=5)
+    errors: List[ConnectionLost] = []
+
+    def push(number: int) -> None:
+        with pytest.raises(ConnectionLost) as caught:
+            client.send_message("alice", {"msgtype": "markdown", "markdown": {"content": str(number)}})
+        errors.append(caught.value)
+
+    threads = [threading.Thread(target=push, args=(number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    held.wait_held(20)
+    assert client.disconnect()
+    for thread in threads:
+        thread.join(5)
+    assert [error.may_have_been_sent for error in errors] == [True] * 20
+
+
+def test_a_call_after_the_end_fails_at_once_and_was_not_sent(sim: AiBotSim, client: WSClient) -> None:
+    client.connect(wait=5)
+    client.disconnect()
+    with pytest.raises(ConnectionLost, match="connect") as caught:
+        client.send_message("alice", {"msgtype": "markdown", "markdown": {"content": "x"}})
+    assert not caught.value.may_have_been_sent
+
+
+def test_a_call_before_readiness_waits_at_most_the_request_timeout(sim: AiBotSim, make_client: MakeClient) -> None:
+    sim.faults.refuse_connections()
+    client = make_client(request_timeout=0.05, max_reconnect_attempts=-1).connect()
+    with pytest.raises(ConnectionLost) as caught:
+        client.send_message("alice", {"msgtype": "markdown", "markdown": {"content": "x"}})
+    assert not caught.value.may_have_been_sent
+
+
+def test_a_call_before_readiness_goes_out_when_ready(sim: AiBotSim, client: WSClient) -> None:
+    sim.user("alice")
+    client.connect()
+    assert client.send_message("alice", {"msgtype": "markdown", "markdown": {"content": "early"}}).ok
+    assert sim.user("alice").expects().text == "early"
+
+
+def test_disconnect_from_a_handler_ends_everything_but_the_handler(sim: AiBotSim, client: WSClient) -> None:
+    results: List[bool] = []
+    left = threading.Event()
+
+    @client.on_message_text
+    def stop(frame: WsFrame) -> None:
+        results.append(client.disconnect())
+        left.set()
+
+    client.connect(wait=5)
+    sim.user("alice").says("stop")
+    assert left.wait(5)
+    assert results == [True]
+    assert client.wait(5)
+    assert client.health().state is HealthState.STOPPED
+
+
+def test_disconnect_from_an_error_callback_works_too(sim: AiBotSim, client: WSClient) -> None:
+    results: List[bool] = []
+    told = threading.Event()
+
+    @client.on_error
+    def stop(exc: BaseException) -> None:
+        results.append(client.disconnect())
+        told.set()
+
+    client.connect(wait=5)
+    sim.faults.kick()
+    assert told.wait(5)
+    assert results == [True]
+
+
+def test_what_was_received_before_the_stop_is_still_handled(sim: AiBotSim, make_client: MakeClient) -> None:
+    client = make_client(max_workers=1)
+    begun, release = threading.Event(), threading.Event()
+    handled: List[str] = []
+
+    @client.on_message_text
+    def slow(frame: WsFrame) -> None:
+        begun.set()
+        assert release.wait(5)
+        handled.append(frame.body.text.content)
+
+    client.connect(wait=5)
+    for number in range(3):
+        sim.user(f"user{number}").says(str(number))
+    assert begun.wait(5)
+    while client.health().queued < 2:
+        assert client.is_connected
+    client.on_disconnected(lambda reason: release.set())
+    assert client.disconnect()
+    assert sorted(handled) == ["0", "1", "2"]
+
+
+def test_a_handler_that_never_returns_is_named_and_not_waited_for(
+    sim: AiBotSim, make_client: MakeClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    client = make_client()
+    begun, release = threading.Event(), threading.Event()
+    client.on_message_text(lambda frame: (begun.set(), release.wait(20)))
+    client.connect(wait=5)
+    sim.user("alice").says("x")
+    assert begun.wait(5)
+    assert client.disconnect(timeout=0.1) is False
+    assert "wxsdk-run-" in caplog.text
+    release.set()
+
+
+def test_twice_is_once(sim: AiBotSim, client: WSClient) -> None:
+    assert client.disconnect()
+    client.connect(wait=5)
+    client.connect(wait=5)
+    assert len(sim.subscribes) == 1
+    assert client.disconnect()
+    assert client.disconnect()
+
+
+def test_many_threads_may_stop_at_once(sim: AiBotSim, client: WSClient) -> None:
+    client.connect(wait=5)
+    results: List[bool] = []
+    threads = [threading.Thread(target=lambda: results.append(client.disconnect())) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(5)
+    assert results == [True] * 8
+
+
+def test_a_client_starts_anew_after_a_stop_and_after_an_end(sim: AiBotSim, client: WSClient) -> None:
+    for _ in range(3):
+        with client.connect(wait=5):
+            assert client.is_connected
+        assert not client.is_connected
+    client.connect(wait=5)
+    sim.faults.kick()
+    with pytest.raises(Kicked):
+        client.wait(5)
+    assert client.connect(wait=5).is_connected
+    assert len(sim.subscribes) == 5
+
+
+def test_making_a_client_starts_nothing(sim: AiBotSim, client: WSClient) -> None:
+    assert client.health().state is HealthState.STOPPED
+    assert client.wait(0)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("wxsdk-aibot-")]
+    assert sim.connections == []
+
+
+def test_run_returns_when_the_client_is_stopped_elsewhere(sim: AiBotSim, client: WSClient) -> None:
+    client.on_message_text(lambda frame: client.disconnect())
+    running = threading.Thread(target=client.run)
+    running.start()
+    sim.user("alice").says("stop")
+    running.join(5)
+    assert not running.is_alive()
+
+
+def test_run_raises_what_ended_the_client(sim: AiBotSim, client: WSClient) -> None:
+    raised: List[Optional[BaseException]] = []
+
+    def run() -> None:
+        try:
+            client.run()
+        except Kicked as exc:
+            raised.append(exc)
+
+    running = threading.Thread(target=run)
+    running.start()
+    sim.wait_subscribed()
+    sim.faults.kick()
+    running.join(5)
+    assert len(raised) == 1
+
+
+def test_connect_that_waits_in_vain_says_why_and_leaves_nothing(sim: AiBotSim, make_client: MakeClient) -> None:
+    sim.faults.refuse_connections()
+    client = make_client(reconnect_interval=30.0)
+    with pytest.raises(ConnectionLost) as caught:
+        client.connect(wait=0.1)
+    assert isinstance(caught.value.__cause__, TransportError)
+    assert client.health().state is HealthState.STOPPED
+
+
+def test_a_second_client_of_one_bot_on_this_machine_is_refused(sim: AiBotSim, make_client: MakeClient) -> None:
+    first, second = make_client(), make_client()
+    with first.connect(wait=5):
+        with pytest.raises(AlreadyRunning):
+            second.connect()
+        with make_client(single_instance=False).connect(wait=5) as third:
+            assert third.is_connected
+    with second.connect(wait=5):
+        assert second.is_connected
+
+
+def test_two_bots_live_in_one_process(sim: AiBotSim, make_client: MakeClient) -> None:
+    sim.add_bot("other", "other secret")
+    one, two = make_client(), make_client(bot_id="other", secret="other secret")
+    for name, client in (("one", one), ("two", two)):
+
+        @client.on_message_text
+        def answer(frame: WsFrame, name: str = name, client: WSClient = client) -> None:
+            client.reply_stream(frame, "s", name, finish=True)
+
+    with one.connect(wait=5), two.connect(wait=5):
+        sim.user("alice").says("x")
+        sim.user("bob").says("x", bot="other")
+        assert sim.user("alice").expects().text == "one"
+        assert sim.user("bob").expects().text == "two"
+
+
+def test_a_private_certificate_authority_is_an_option(certificate: Path, server_tls: ssl.SSLContext) -> None:
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    with AiBotSim(ssl_context=server_tls) as sim:
+        options = WSClientOptions(sim.bot_id, sim.secret, ws_url=sim.ws_url, ssl_context=trusting)
+        with WSClient(options).connect(wait=5) as client:
+            assert client.is_connected
+
+
+def test_a_certificate_that_nobody_vouches_for_is_never_accepted(certificate: Path, server_tls: ssl.SSLContext) -> None:
+    with AiBotSim(ssl_context=server_tls) as sim:
+        options = WSClientOptions(sim.bot_id, sim.secret, ws_url=sim.ws_url, max_reconnect_attempts=1)
+        with pytest.raises(ReconnectExhausted) as caught:
+            WSClient(options).connect(wait=5)
+    assert getattr(caught.value.last, "kind", None) == "tls"
+    assert sim.subscribes == []
+
+
+def test_a_proxy_is_asked_for_a_tunnel() -> None:
+    asked: List[str] = []
+
+    def proxy(peer: Peer) -> None:
+        asked.append(peer.read_head().decode().split("\r\n")[0].rsplit(" ", 1)[0])
+        peer.send(b"HTTP/1.1 403 Forbidden\r\n\r\n")
+
+    with RawServer(proxy) as server:
+        options = WSClientOptions("b", "s", ws_url="ws://bot.example:8080/", proxy=server.url, max_reconnect_attempts=1)
+        with pytest.raises(ReconnectExhausted):
+            WSClient(options).connect(wait=5)
+    assert asked == ["CONNECT bot.example:8080"]
