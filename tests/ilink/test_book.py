@@ -21,16 +21,18 @@ def test_the_same_token_finds_its_state_again() -> None:
     assert store.get("context_token", "alice") == "x"
 
 
-def test_another_token_forgets_cursor_and_context_tokens_but_no_message() -> None:
+def test_another_token_forgets_cursor_context_tokens_and_quotas_but_no_message() -> None:
     store = MemoryStore()
     book = book_on(store)
     book.claim("token-a")
     store.write(
         [Put("state", "cursor", "c1", 0.0), Put("context_token", "alice", "x", 0.0), Put("inbox", "1", "{}", 0)]
     )
+    store.write([Put("quota", "alice", "3 5.0", 0.0)])
     before = book.epoch
     book.claim("token-b")
     assert book.cursor() == ""
+    assert store.items("quota") == []
     assert store.items("context_token") == []
     assert len(store.items("inbox")) == 1
     assert book.epoch == before + 1

@@ -31,7 +31,7 @@ class Book:
     # whose state it is
 
     def claim(self, token: str) -> None:
-        """The state belongs to *token* now. With another one than last time, cursor and context tokens are dropped."""
+        """The state belongs to *token* now. With another one than last time, cursor, context tokens and quotas go."""
         mark = fingerprint(token)
         if self._owner == mark:
             return
@@ -40,8 +40,8 @@ class Book:
             if known != mark:
                 changes: List[Change] = [Put(STATE, TOKEN, mark, self._clock.wall())]
                 if known is not None:
-                    log.info("another bot token than before: the cursor and the context tokens are dropped")
-                    changes = [Delete(STATE, CURSOR), Clear(CONTEXT_TOKENS), *changes]
+                    log.info("another bot token than before: the cursor, context tokens and quotas are dropped")
+                    changes = [Delete(STATE, CURSOR), Clear(CONTEXT_TOKENS), Clear(QUOTA), *changes]
                 self.store.write(changes)
             self._owner = mark
             self.epoch += 1

@@ -25,7 +25,7 @@ class SendResult:
 
     client_id: the id it was sent under. message_id: the platform's, None when it gave none. confirmed: whether the
     platform's answer says that it was taken in for delivery; a text without a message_id was accepted, no more.
-    parts: the results of all messages of the call, in order, where there were several; the last one is this one.
+    parts: the results of all messages of the call, in order; this is the last one's.
     """
 
     client_id: str
