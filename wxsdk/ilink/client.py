@@ -131,9 +131,9 @@ class WeixinClient:
         """
         running = self._running
         self._typing_signs.end_blocks()
-        if running is not None:
+        if running is not None and not running.finished:
             return running.shutdown(timeout)
-        self._close()
+        self._close()  # sends may have opened connections since
         return True
 
     def __enter__(self) -> WeixinClient:

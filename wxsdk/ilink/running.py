@@ -96,6 +96,11 @@ class Running:
         """Whether the end has begun."""
         return self.loop.stopping
 
+    @property
+    def finished(self) -> bool:
+        """Whether nothing of it runs any more."""
+        return self._finished and self._ended.is_set()
+
     def start(self, sync_buf: Optional[str]) -> None:
         """Start the threads. Raises what the store raises."""
         left_over = self._inbox.left_over()
