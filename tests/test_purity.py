@@ -52,9 +52,9 @@ ALLOWED: Dict[str, Set[str]] = {
 
 # One door per dependency: top-level package -> the modules, or packages, that may import it.
 DOORS: Dict[str, Set[str]] = {
-    "requests": {"wxsdk.runtime.http"},
-    "urllib3": {"wxsdk.runtime.http"},
-    "certifi": {"wxsdk.runtime.http", "wxsdk.runtime.wsock"},
+    "requests": {"wxsdk.runtime.http", "wxsdk.runtime.http_connections", "wxsdk.runtime.http_errors"},
+    "urllib3": {"wxsdk.runtime.http_connections", "wxsdk.runtime.http_errors"},
+    "certifi": {"wxsdk.runtime.http_connections", "wxsdk.runtime.wsock"},
     "websocket": {"wxsdk.runtime.wsock"},
     "Crypto": {"wxsdk.ilink.aes", "wxsdk.aibot.aes", "wxsdk.aibot.callback_crypto", "wxsdk.sim"},
     "dataclasses_json": {"wxsdk.wiretype"},

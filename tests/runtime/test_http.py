@@ -29,7 +29,7 @@ def door() -> Iterator[HttpDoor]:
     made = HttpDoor(proxy="")
     yield made
     made.close()
-    assert made._interrupter._handles == {}, "a connection is still watched"
+    assert made._line.interrupter._handles == {}, "a connection is still watched"
 
 
 def _failure(call: Callable[[], Any]) -> TransportError:
@@ -717,7 +717,7 @@ def _proxied(proxy: str, url: str, **options: Any) -> http_module.HttpReply:
         return _get(door, url, **options)
     finally:
         door.close()
-        assert door._interrupter._handles == {}
+        assert door._line.interrupter._handles == {}
 
 
 @pytest.mark.parametrize("scheme", ["http://", ""])

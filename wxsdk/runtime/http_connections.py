@@ -1,0 +1,234 @@
+"""The connections of the door ``http``: urllib3's, watched, and held to the deadline and guard of the current call."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import ssl
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any, Mapping, Optional
+
+import certifi
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from ..errors import ConfigError
+from . import sockets
+from .sockets import Interrupter
+
+POOL_SIZE = 32  # connections kept for reuse; more callers than this at once open and close their own
+BLOCK_SIZE = 256 * 1024  # bytes a read or write; larger ones gain nothing measurable
+CONNECT_LIMIT = 60.0  # seconds to connect, for calls that have no limit of their own
+
+
+@dataclass
+class Call:
+    """What the connection must know of the call that uses it; kept in a thread-local."""
+
+    deadline: Optional[float]
+    idle: Optional[float]
+    guard: Optional[frozenset[str]] = None  # hosts that may be private; None: any host may
+    sent: bool = False
+
+
+class Line:
+    """What the connections of one door share: who can interrupt them, and the call that each thread makes."""
+
+    def __init__(self) -> None:
+        self.interrupter = Interrupter()
+        self._calls = threading.local()
+
+    @property
+    def call(self) -> Call:
+        """The call that this thread makes now."""
+        return self._calls.current  # type: ignore[no-any-return]
+
+    @call.setter
+    def call(self, call: Call) -> None:
+        self._calls.current = call
+
+
+def make_session(line: Line, ciphers: Optional[Mapping[str, str]] = None) -> requests.Session:
+    """A session whose connections belong to *line*. ciphers: OpenSSL cipher strings by host."""
+    session = _Session()
+    session.cookies.set_policy(_NO_COOKIES)
+    session.headers.clear()
+    session.mount("https://", _Adapter(line))
+    session.mount("http://", _Adapter(line))
+    for host, cipher_string in (ciphers or {}).items():
+        session.mount(f"https://{host}/", _Adapter(line, cipher_string))
+    return session
+
+
+def keep_headers(request: Any) -> Any:
+    """An "auth" that does nothing: without one, requests makes credentials of a user:password in the URL."""
+    return request
+
+
+class _Session(requests.Session):
+    """A session that leaves the environment to its door, and looks at no Location.
+
+    The environment would bring credentials of ~/.netrc, which would take the place of the bot's own. And even without
+    following a redirect, requests would read that answer's whole body.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False
+
+    def get_redirect_target(self, resp: Any) -> None:
+        return None
+
+
+class _NoCookies:
+    """A cookie policy that keeps and sends none: the protocols use none, and the jar is shared by all threads."""
+
+    netscape = True
+    rfc2965 = hide_cookie2 = False
+
+    def set_ok(self, *_: object) -> bool:
+        return False
+
+    return_ok = domain_return_ok = path_return_ok = set_ok
+
+
+_NO_COOKIES: Any = _NoCookies()
+
+
+class _Watched:
+    """Mixed into urllib3's connections: interruption, the deadline of the current call, and the guard."""
+
+    line: Line  # set on the subclass that each adapter makes for itself
+    sock: Any
+    host: str
+    port: int
+    proxy: Any
+
+    _watch: Optional[int] = None
+    _connecting = False
+
+    def _new_conn(self) -> socket.socket:
+        call = self.line.call
+        deadline = call.deadline
+        if deadline is None:
+            deadline = time.monotonic() + (CONNECT_LIMIT if call.idle is None else call.idle)
+        host = getattr(self, "_dns_host", self.host)
+        sock, self._watch = sockets.connect(host, self.port, self.line.interrupter, deadline)
+        sock.on_closed = self._forget
+        sockets.set_deadline(sock, call.deadline, call.idle)
+        return sock
+
+    def connect(self) -> None:
+        self._connecting = True
+        try:
+            super().connect()  # type: ignore[misc]
+        except BaseException:
+            self._forget()
+            raise
+        finally:
+            self._connecting = False
+        # TLS took the descriptor over from the socket that _new_conn made, so the clean-up moves to its socket.
+        self.sock.on_closed = self._forget
+
+    def _forget(self) -> None:
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            self.line.interrupter.remove(watch)
+
+    def putrequest(self, *args: Any, **kwargs: Any) -> Any:
+        if self.sock is None:
+            self.connect()
+        call = self.line.call
+        sockets.set_deadline(self.sock, call.deadline, call.idle)
+        self._check_peer(call)
+        return super().putrequest(*args, **kwargs)  # type: ignore[misc]
+
+    def send(self, data: Any) -> None:
+        if not self._connecting:
+            self.line.call.sent = True
+        super().send(data)  # type: ignore[misc]
+
+    def _check_peer(self, call: Call) -> None:
+        if call.guard is None or self.proxy is not None or self.host in call.guard:
+            return
+        if not sockets.is_public(str(self.sock.getpeername()[0])):
+            raise Refused("The download was redirected to a private address.")
+
+
+class Refused(OSError):
+    """The guard said no."""
+
+
+def is_allowed_by_name(host: str, guard: Optional[frozenset[str]]) -> bool:
+    """What the guard says behind a proxy, where the name, or the address in its place, is all that can be judged."""
+    if guard is None or host in guard:
+        return True
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return "." in host and not host.endswith((".local", ".localhost", ".internal"))
+    return sockets.is_public(host)
+
+
+class _Adapter(HTTPAdapter):
+    """requests' adapter, making connections that are watched, with one TLS context for all."""
+
+    def __init__(self, line: Line, ciphers: Optional[str] = None) -> None:
+        self._pool_classes = {
+            "http": _pool_class(HTTPConnectionPool, HTTPConnection, line),
+            "https": _pool_class(HTTPSConnectionPool, HTTPSConnection, line),
+        }
+        self._ciphers = ciphers
+        self._context: Optional[ssl.SSLContext] = None
+        self._context_lock = threading.Lock()
+        super().__init__(pool_connections=POOL_SIZE, pool_maxsize=POOL_SIZE)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, blocksize=BLOCK_SIZE, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = self._pool_classes
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, blocksize=BLOCK_SIZE, **kwargs)
+        manager.pool_classes_by_scheme = self._pool_classes
+        return manager
+
+    def close(self) -> None:
+        """Close the idle connections now. (urllib3 waits until a pool is garbage, and any traceback keeps it alive.)"""
+        for manager in (self.poolmanager, *self.proxy_manager.values()):
+            for key in tuple(manager.pools.keys()):  # it is no iterable itself
+                pool = manager.pools.get(key)
+                if pool is not None:
+                    pool.close()
+        super().close()
+
+    def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
+        host_params, pool_params = super().build_connection_pool_key_attributes(request, verify, cert)
+        if host_params.get("scheme") == "https":
+            pool_params = {"cert_reqs": "CERT_REQUIRED", "ssl_context": self._context_for()}
+        return host_params, pool_params
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        """Nothing to do: the context verifies. (The inherited one would load all certificates for each connection.)"""
+
+    def _context_for(self) -> ssl.SSLContext:
+        with self._context_lock:
+            if self._context is None:
+                named = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")  # as in requests
+                ca = named or certifi.where()
+                try:
+                    self._context = sockets.make_ssl_context(ca, self._ciphers)
+                except OSError as exc:
+                    raise ConfigError(
+                        f"The certificates of {ca} cannot be read.", remedy="Check REQUESTS_CA_BUNDLE."
+                    ) from exc
+            return self._context
+
+
+def _pool_class(pool: Any, connection: Any, line: Line) -> Any:
+    watched = type(f"_Watched{connection.__name__}", (_Watched, connection), {"line": line})
+    return type(f"_Watched{pool.__name__}", (pool,), {"ConnectionCls": watched})
