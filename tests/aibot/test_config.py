@@ -46,9 +46,13 @@ def test_options_are_frozen() -> None:
         options().bot_id = "other"  # type: ignore[misc]
 
 
-def test_settings_after_the_secret_go_by_name() -> None:
-    with pytest.raises(TypeError, match="by name"):
-        WSClientOptions("bot", "secret", 1.0)
+def test_settings_behind_the_logger_go_by_name() -> None:
+    assert WSClientOptions("bot", "secret", 2.5).reconnect_interval == 2.5
+    as_listed = [getattr(options(), each.name) for each in dataclasses.fields(WSClientOptions)]
+    until_logger = as_listed[: [each.name for each in dataclasses.fields(WSClientOptions)].index("logger") + 1]
+    assert WSClientOptions(*until_logger) == options()
+    with pytest.raises(TypeError, match="priority_workers and what follows it by name"):
+        WSClientOptions(*until_logger, 4)
 
 
 def test_copies_and_replacements_are_checked_and_equal() -> None:

@@ -8,16 +8,17 @@ from urllib.parse import urlsplit
 
 from ..errors import ConfigError
 from ..redact import Secret
+from ..settings import by_name_after
 
 DEFAULT_WS_URL = "wss://openws.work.weixin.qq.com"  # protocol-aibot, 1
 UNLIMITED = -1  # attempts; api
 _MAX_SECONDS = 31_536_000  # a year; waits of the operating system overflow somewhere beyond it
-_POSITIONAL = 2  # bot_id and secret; every other setting is given by name
 
 
+@by_name_after("logger")
 @dataclass(frozen=True)
 class WSClientOptions:
-    """The settings of one bot connection. Times are seconds, sizes bytes; everything after *secret* is keyword-only.
+    """The settings of one bot connection; times are seconds, sizes bytes. What stands behind logger is keyword-only.
 
     Raises ConfigError, naming the setting, for a value of the wrong type, NaN, infinite, out of range or empty.
 
@@ -77,12 +78,6 @@ class WSClientOptions:
     stream_keepalive: float = 240.0
     stream_life: float = 570.0
     single_instance: bool = True
-
-    def __new__(cls, *args: Any, **settings: Any) -> WSClientOptions:
-        # dataclass(kw_only=True) needs Python 3.10; the order of the settings must not become a contract.
-        if len(args) > _POSITIONAL:
-            raise TypeError("WSClientOptions takes bot_id and secret by position, every other setting by name")
-        return super().__new__(cls)
 
     def __post_init__(self) -> None:
         for each in fields(self):

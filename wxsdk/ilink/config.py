@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from ..errors import ConfigError
 from ..protocol_level import ILINK_LEVEL
 from ..redact import Secret
+from ..settings import by_name_after
 from .endpoints import DEFAULT_BOT_AGENT, client_version_number, sanitise_bot_agent
 
 MAX_SECONDS = 366 * 86400.0  # s; a longer duration is a slip, and threads cannot wait for arbitrary ones
@@ -24,11 +25,12 @@ _HOST = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*|\[[0-9A-
 _CLIENT_ID_PREFIX = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
+@by_name_after("quota_policy")
 @dataclass(frozen=True)
 class WeixinConfig:
     """Settings of a WeixinClient. Bad values raise ConfigError at once; the repr hides the token.
 
-    Durations are seconds, sizes bytes. Give everything but the token by keyword.
+    Durations are seconds, sizes bytes. What stands behind quota_policy below is keyword-only.
 
     token: the bot token, "" for a client that only logs in.
     base_url, cdn_base_url: where the API and the CDN are (protocol-ilink, 1).
