@@ -27,6 +27,8 @@ from .replies import Replies
 from .session import Connect, Drop, Effect, End, Policy, Ready, Session, State, Subscribe, Wait
 from .ticker import Ticker, Timer
 
+SKIPS_LOGGED = 20  # odd frames of one run that are worth a warning; a hostile server must not fill the disk
+
 SUBSCRIBE, PING = WsCmd.SUBSCRIBE.value, WsCmd.HEARTBEAT.value
 
 
@@ -84,6 +86,7 @@ class Connection:
         self._reason: Optional[Tuple[WsConnection, WxError]] = None  # why another thread cut the socket
         self._subscribe_id = ""
         self._subscribe_timer: Optional[Timer] = None
+        self._skipped = 0
         self._beat: Optional[Heartbeat] = None
         self._beat_lock = threading.Lock()
         self._reader = Worker(f"wxsdk-aibot-read-{number}", self._run, self._crashed)
@@ -286,7 +289,11 @@ class Connection:
         return effects
 
     def _skip(self, reason: str) -> None:
-        self._log.warning("a frame was skipped: %s", reason)
+        self._skipped += 1
+        if self._skipped <= SKIPS_LOGGED:
+            self._log.warning("a frame was skipped: %s", reason)
+        else:
+            self._log.debug("a frame was skipped: %s", reason)
 
     def _answer(self, kind: FrameKind, frame: WsFrame, now: float) -> List[Effect]:
         kept = True

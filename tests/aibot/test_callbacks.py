@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import pytest
+
+from wxsdk.aibot.callbacks import Callbacks
+from wxsdk.errors import ConfigError
+
+EVENTS = {
+    "connected authenticated disconnected reconnecting error",
+    "message message_text message_image message_mixed message_voice message_file message_video",
+    "event event_enter_chat event_template_card_event event_feedback_event event_disconnected_event",
+}
+
+
+@pytest.mark.parametrize("event", sorted(" ".join(EVENTS).split()))
+def test_every_callback_is_a_decorator_and_a_plain_call(event: str) -> None:
+    callbacks = Callbacks()
+
+    @getattr(callbacks, f"on_{event}")  # type: ignore[untyped-decorator]
+    def first(*arguments: object) -> str:
+        return "still itself"
+
+    def second(*arguments: object) -> None:
+        """Registered by a call."""
+
+    assert first() == "still itself"
+    assert getattr(callbacks, f"on_{event}")(second) is second
+    assert callbacks.handlers(event) == (first, second)
+    assert sum(len(callbacks.handlers(other)) for other in " ".join(EVENTS).split()) == 2
+
+
+def test_a_callback_must_be_callable() -> None:
+    with pytest.raises(ConfigError):
+        Callbacks().on_message("not a function")  # type: ignore[type-var]
+
+
+def test_an_event_nobody_registered_for_has_no_handlers() -> None:
+    assert Callbacks().handlers("event_from_the_future") == ()
