@@ -1,0 +1,194 @@
+"""From the reader to the callbacks."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, Iterator, List
+
+import pytest
+
+from wxsdk.aibot.callbacks import Callbacks
+from wxsdk.aibot.config import WSClientOptions
+from wxsdk.aibot.delivery import Delivery
+from wxsdk.aibot.frames import WsFrame
+from wxsdk.aibot.logger import BotLog
+from wxsdk.aibot.seen import SeenIds
+from wxsdk.errors import Overloaded
+from wxsdk.runtime.clock import Clock
+
+
+class Desk:
+    """A delivery with two workers of each kind and room for five messages."""
+
+    def __init__(self, **settings: Any) -> None:
+        options = WSClientOptions(
+            "bot", "secret", **{"max_workers": 2, "priority_workers": 2, "max_queued_messages": 5, **settings}
+        )
+        self.clock = Clock()
+        self.callbacks = Callbacks()
+        self.errors: List[BaseException] = []
+        self.callbacks.on_error(self.errors.append)
+        self.delivery = Delivery(options, self.callbacks, SeenIds(100), self.clock, BotLog(None, ()), 1)
+
+    def drain(self) -> None:
+        assert self.delivery.drain(self.clock.now() + 10)
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    made = Desk()
+    yield made
+    made.drain()
+    assert made.delivery.close(made.clock.now() + 10) == []
+
+
+def message(msgid: str, chat: str = "alice", msgtype: str = "text") -> WsFrame:
+    body = {"msgid": msgid, "msgtype": msgtype, "from": {"userid": chat}, "text": {"content": msgid}}
+    return WsFrame({"cmd": "aibot_msg_callback", "headers": {"req_id": msgid}, "body": body})
+
+
+def event(msgid: str, eventtype: str, chat: str = "alice") -> WsFrame:
+    body = {"msgid": msgid, "msgtype": "event", "from": {"userid": chat}, "event": {"eventtype": eventtype}}
+    return WsFrame({"cmd": "aibot_event_callback", "headers": {"req_id": msgid}, "body": body})
+
+
+def test_the_general_callbacks_come_before_those_of_the_type(desk: Desk) -> None:
+    ran: List[str] = []
+    for name in ("message_text", "message", "event_enter_chat", "event", "message_image"):
+        getattr(desk.callbacks, f"on_{name}")(lambda frame, name=name: ran.append(name))
+    desk.delivery.pushed([message("1")])
+    desk.drain()
+    desk.delivery.pushed([event("2", "enter_chat")])
+    desk.drain()
+    assert ran == ["message", "message_text", "event", "event_enter_chat"]
+
+
+def test_unknown_types_reach_the_general_callback(desk: Desk) -> None:
+    got: List[WsFrame] = []
+    desk.callbacks.on_message(got.append)
+    desk.callbacks.on_event(got.append)
+    desk.delivery.pushed([message("1", msgtype="hologram"), event("2", "from_the_future")])
+    desk.drain()
+    assert sorted(frame.msgid or "" for frame in got) == ["1", "2"]
+
+
+def test_one_chat_is_served_in_order_and_another_beside_it(desk: Desk) -> None:
+    ran: List[str] = []
+    release, bob_was_here = threading.Event(), threading.Event()
+
+    @desk.callbacks.on_message
+    def handle(frame: WsFrame) -> None:
+        if frame.chat == "bob":
+            bob_was_here.set()
+        elif frame.msgid == "1":
+            assert release.wait(5)
+        ran.append(frame.msgid or "")
+
+    desk.delivery.pushed([message("1"), message("2"), message("b", "bob"), message("3")])
+    assert bob_was_here.wait(5)
+    release.set()
+    desk.drain()
+    assert [msgid for msgid in ran if msgid != "b"] == ["1", "2", "3"]
+
+
+def test_urgent_events_do_not_wait_for_busy_handlers(desk: Desk) -> None:
+    release, greeted, clicked = threading.Event(), threading.Event(), threading.Event()
+    desk.callbacks.on_message(lambda frame: release.wait(5))
+    desk.callbacks.on_event_enter_chat(lambda frame: greeted.set())
+    desk.callbacks.on_event_template_card_event(lambda frame: clicked.set())
+    desk.delivery.pushed([message("1", "a"), message("2", "b"), message("3", "c")])
+    desk.delivery.pushed([event("4", "enter_chat", "a"), event("5", "template_card_event", "b")])
+    assert greeted.wait(5)
+    assert clicked.wait(5)
+    release.set()
+
+
+def test_a_msgid_is_delivered_once(desk: Desk) -> None:
+    got: List[str] = []
+    desk.callbacks.on_message(lambda frame: got.append(frame.msgid))
+    desk.delivery.pushed([message("1"), message("1")])
+    desk.delivery.pushed([message("1"), message("2")])
+    desk.drain()
+    assert got == ["1", "2"]
+
+
+def test_every_callback_runs_although_one_exits(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    ran: List[str] = []
+
+    @desk.callbacks.on_message
+    def leave(frame: WsFrame) -> None:
+        raise SystemExit(1)
+
+    desk.callbacks.on_message(lambda frame: ran.append("second"))
+    desk.delivery.pushed([message("1")])
+    desk.drain()
+    assert ran == ["second"]
+    assert [type(error) for error in desk.errors] == [SystemExit]
+    assert caplog.text.count("the callback") == 1
+
+
+def test_an_error_callback_that_raises_is_logged_and_not_told_to_itself(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    @desk.callbacks.on_error
+    def broken(exc: BaseException) -> None:
+        raise ValueError("in the error callback")
+
+    desk.delivery.tell("error", RuntimeError("first"))
+    desk.drain()
+    assert [str(error) for error in desk.errors] == ["first"]
+    assert "in the error callback" in caplog.text
+
+
+def test_past_the_limit_messages_are_dropped_and_told(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    begun, release = threading.Event(), threading.Event()
+    handled: List[str] = []
+
+    @desk.callbacks.on_message
+    def slow(frame: WsFrame) -> None:
+        begun.set()
+        assert release.wait(5)
+        handled.append(frame.msgid or "")
+
+    desk.delivery.pushed([message("0")])
+    assert begun.wait(5)
+    desk.delivery.pushed([message(str(number)) for number in range(1, 9)])
+    desk.delivery.pushed([message("late")])
+    assert desk.delivery._main.queued == 5
+    release.set()
+    desk.drain()
+    assert handled == ["0", "1", "2", "3", "4", "5"]
+    assert [type(error) for error in desk.errors] == [Overloaded] * 4
+    assert caplog.text.count("wait for a worker") == 1
+
+
+def test_news_come_in_order_even_when_a_callback_is_slow(desk: Desk) -> None:
+    told: List[Any] = []
+    release = threading.Event()
+    desk.callbacks.on_connected(lambda: (release.wait(5), told.append("connected")))
+    desk.callbacks.on_authenticated(lambda: told.append("authenticated"))
+    desk.callbacks.on_disconnected(told.append)
+    desk.delivery.tell("connected")
+    desk.delivery.tell("authenticated")
+    desk.delivery.tell("disconnected", "why")
+    release.set()
+    desk.drain()
+    assert told == ["connected", "authenticated", "why"]
+
+
+def test_a_callback_knows_that_it_is_inside(desk: Desk) -> None:
+    seen: List[bool] = []
+    desk.callbacks.on_message(lambda frame: seen.append(desk.delivery.is_inside))
+    desk.delivery.pushed([message("1")])
+    desk.drain()
+    assert seen == [True]
+    assert not desk.delivery.is_inside
+
+
+def test_without_callbacks_nothing_is_started() -> None:
+    desk = Desk()
+    before = threading.active_count()
+    desk.delivery.pushed([message("1")])
+    desk.delivery.tell("connected")
+    assert threading.active_count() == before
+    assert desk.delivery.last_inbound is not None
