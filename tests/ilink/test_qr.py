@@ -150,12 +150,13 @@ def test_a_redirect_is_followed_and_one_to_a_stranger_is_not(quick: ILinkSim) ->
         code1=lambda: both(quick.scan, lambda: quick.redirect(f"localhost:{port}")),
         scanned=lambda: quick.confirm(),
     )
-    assert phone.login().state is LoginState.CONFIRMED
+    assert phone.login(login_hosts=("localhost",)).state is LoginState.CONFIRMED
     assert LoginState.REDIRECT in phone.states
     assert quick.requests[-1].headers["Host"] == f"localhost:{port}"
-    phone = Phone(quick, code1=lambda: both(quick.scan, lambda: quick.redirect("evil.example.com")))
-    with pytest.raises(LoginError):
-        phone.login()
+    for stranger in ("evil.example.com", f"localhost:{port}"):
+        phone = Phone(quick, code1=lambda host=stranger: both(quick.scan, lambda: quick.redirect(host)))
+        with pytest.raises(LoginError, match="login_hosts"):
+            phone.login()
 
 
 @pytest.mark.parametrize("where", ["get_bot_qrcode", "get_qrcode_status"])

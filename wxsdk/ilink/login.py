@@ -21,9 +21,12 @@ from typing import Optional, Sequence
 from urllib.parse import urlsplit
 
 from ..errors import ConfigError, LoginError, TransportError, WxError
+from ..log import get_logger
 from ..redact import Secret
 from .config import WeixinConfig, check_url
 from .wire import QrCodeReply, QrStatusReply
+
+log = get_logger(__name__)
 
 MAX_CODES = 3  # QR codes of one login in all; protocol-ilink, 6
 CODE_LIFE = 300.0  # s; protocol-ilink, 6
@@ -206,8 +209,8 @@ def after_status(dance: Dance, status: LoginStatus, now: float) -> Step:
 def read_status(reply: QrStatusReply, base_url: str, config: WeixinConfig) -> LoginStatus:
     """What an answer says. *base_url*: where it came from.
 
-    An unknown state means to wait. LoginError for a confirmation without credentials, and for a place outside of
-    login_hosts that the token, or the QR code, would be given to.
+    An unknown state means to wait. LoginError for a confirmation without credentials or with an address that would
+    carry the token unencrypted, and for a redirect outside of login_hosts, which would give the QR code away.
     """
     try:
         state = LoginState(reply.status)
@@ -235,10 +238,13 @@ def _redirect(host: Optional[str], base_url: str, config: WeixinConfig) -> Optio
         return None
     if is_login_host(host, config.login_hosts):
         return f"https://{host.lower()}"
-    here = urlsplit(base_url)
-    if _is_loopback(f"//{host}") and _is_loopback(base_url):
-        return f"{here.scheme}://{host}"  # the simulator: from this machine to this machine
-    raise _untrusted("The login was redirected")
+    listed = _is_loopback(f"//{host}") and is_login_host(urlsplit(f"//{host}").hostname or "", config.login_hosts)
+    if listed and _is_loopback(base_url):
+        return f"{urlsplit(base_url).scheme}://{host}"  # the simulator: from this machine to this machine
+    raise LoginError(
+        f"The login was redirected outside of {HOME_DOMAIN} and login_hosts.",
+        remedy="If that is right, add its domain to login_hosts; if not, somebody is between you and the platform.",
+    )
 
 
 def _api_url(url: Optional[str], base_url: str, config: WeixinConfig) -> str:
@@ -247,13 +253,17 @@ def _api_url(url: Optional[str], base_url: str, config: WeixinConfig) -> str:
     try:
         check_url("baseurl", url)
     except ConfigError:
-        raise _untrusted("The login gave an address") from None
+        raise LoginError("The login gave an unusable address of the API.", remedy=_START_ANEW) from None
     parts = urlsplit(url)
-    secure = parts.scheme == "https" and is_login_host(parts.hostname or "", config.login_hosts)
-    same = any(parts[:2] == urlsplit(known)[:2] for known in (base_url, config.base_url))
-    if secure or same or (_is_loopback(url) and _is_loopback(config.base_url)):
+    if parts.scheme == "https":
+        if not is_login_host(parts.hostname or "", config.login_hosts):
+            # The platform made the token, so it may say where it serves; but a person should know.
+            log.warning("the API of the new token is at %s, outside of %s and login_hosts", parts.netloc, HOME_DOMAIN)
         return url
-    raise _untrusted("The login gave an address")
+    same = any(parts[:2] == urlsplit(known)[:2] for known in (base_url, config.base_url))
+    if same or (_is_loopback(url) and _is_loopback(config.base_url)):
+        return url
+    raise LoginError("The login gave an address of the API without TLS, which would show the token.")
 
 
 def is_login_host(host: str, login_hosts: Sequence[str]) -> bool:
@@ -270,10 +280,3 @@ def _is_loopback(url: str) -> bool:
         return parts.hostname in _LOOPBACK and parts.username is None and not parts.path.strip("/") and parts.port != 0
     except ValueError:
         return False
-
-
-def _untrusted(what: str) -> LoginError:
-    return LoginError(
-        f"{what} outside of {HOME_DOMAIN} and login_hosts.",
-        remedy="If that is right, add its domain to login_hosts; if not, somebody is between you and the platform.",
-    )
