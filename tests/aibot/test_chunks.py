@@ -115,7 +115,9 @@ def test_a_failed_chunk_goes_again_twice_where_that_can_help(
 def test_the_last_answer_is_the_result() -> None:
     plan = plan_upload("image", "a.png", 11 * MIB, b"")
     body = AnswerBody.from_dict({"type": "file", "media_id": "m", "created_at": 1380000000})
-    assert plan.result(body) == UploadMediaResult("file", "m", "1380000000", downgraded=True)
+    assert plan.result(body) == UploadMediaResult("file", "m", 1380000000, downgraded=True)
+    body = AnswerBody.from_dict({"type": "file", "media_id": "m", "created_at": "1380000000"})
+    assert plan.result(body).created_at == "1380000000"
     assert upload_id_of(AnswerBody(upload_id="u")) == "u"
 
 

@@ -115,9 +115,8 @@ def test_refused_credentials_end_in_one_error_after_the_allowed_tries(sim: AiBot
         client.wait(5)
     assert caught.value.attempts == len(sim.subscribes) == 4
     assert "853000" in str(caught.value)
+    assert record.errors == [caught.value]  # at once: on_error has had it before wait() raises
     assert client.health().state is HealthState.FAILED
-    client.disconnect()
-    assert record.errors == [caught.value]
 
 
 def test_a_platform_that_cannot_be_reached_ends_in_reconnect_exhausted(sim: AiBotSim, make_client: MakeClient) -> None:
@@ -367,6 +366,7 @@ def test_an_error_without_req_id_belongs_to_the_only_call_in_flight(sim: AiBotSi
     with client.connect(wait=5), pytest.raises(ApiError) as caught:
         client.send_message("alice", {"msgtype": "markdown", "markdown": {"content": "x"}})
     assert caught.value.errcode == 40058
+    assert caught.value.req_id
 
 
 def test_a_refused_subscribe_may_lack_its_req_id(sim: AiBotSim, make_client: MakeClient) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Dict, NamedTuple, Optional, Tuple, Union
 
 from ..errors import AckTimeout, ApiError, ConfigError, LimitExceeded, RateLimited, UploadFailed, WxError
 from .bodies import WeComMediaType
@@ -27,14 +27,14 @@ _HOPELESS = (BAD_MEDIA_ID, BAD_MSGTYPE, BAD_PARAMETER, NOT_SUBSCRIBED)  # the sa
 
 @dataclass(frozen=True)
 class UploadMediaResult:
-    """A file on the platform. media_id: good for 3 days. created_at: as the platform writes it (Unix seconds).
+    """A file on the platform. media_id: good for 3 days. created_at: as the platform writes it, Unix seconds.
 
     type: what it became; downgraded: True when that is "file" although another type was asked for.
     """
 
     type: str
     media_id: str
-    created_at: str
+    created_at: Union[int, str]
     downgraded: bool = False
 
 

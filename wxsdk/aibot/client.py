@@ -30,6 +30,7 @@ from .stream import OpenStreams, ReplyStream
 from .upload import FileLike, Progress, upload
 
 DEFAULT_SHUTDOWN = 5.0  # seconds
+NEWS_GRACE = 5.0  # seconds that wait() gives on_error to hear why the client ended; usually under a millisecond
 STREAM_FAREWELL = 1.0  # seconds that disconnect() gives open streams to end their messages; none when none is open
 
 
@@ -51,6 +52,7 @@ class _Run(Listener):
             number=number,
         )
         self.ended = clock.event()  # by itself, or disconnect() is done
+        self.told = clock.event()  # on_error has heard why it ended
         self.stopping = False
 
     @property
@@ -79,6 +81,7 @@ class _Run(Listener):
     def over(self) -> None:
         self._client._streams.abandon()
         self._client._instance.release()
+        self.delivery.after_news(self.told.set)
         if not self.stopping:
             self.ended.set()
 
@@ -147,7 +150,7 @@ class WSClient(Callbacks, Sending):
     def wait(self, timeout: Optional[float] = None) -> bool:
         """Wait until the client has ended; False when *timeout* seconds passed first.
 
-        Raises AuthFailed, ReconnectExhausted or Kicked when it ended by itself.
+        Raises AuthFailed, ReconnectExhausted or Kicked when it ended by itself, after on_error has had it.
         """
         run = self._run
         if run is None:
@@ -155,6 +158,8 @@ class WSClient(Callbacks, Sending):
         if not run.ended.wait(timeout):
             return False
         if run.error is not None:
+            if not run.delivery.is_inside:
+                run.told.wait(NEWS_GRACE)
             raise run.error
         return True
 

@@ -98,6 +98,11 @@ class Delivery:
         if handlers:
             self._urgent.submit(_NEWS, partial(self._run, handlers, arguments, event != "error"))
 
+    def after_news(self, action: Task) -> None:
+        """Call *action*, which must be short, when everything told before has been heard."""
+        if not self._urgent.submit(_NEWS, action):
+            action()
+
     def drain(self, deadline: float) -> bool:
         """Wait until everything submitted has run (but for the caller's own lane); False at *deadline*."""
         done = self._main.drain(max(deadline - self._clock.now(), 0.0))

@@ -226,5 +226,5 @@ class AnswerBody(WireType):
     upload_id: Optional[str] = None
     type: Optional[str] = None
     media_id: Optional[str] = None
-    created_at: Optional[str] = None
+    created_at: Any = None  # Unix seconds: a number or a string, as it came
     extra: Dict[str, Any] = extra_field()

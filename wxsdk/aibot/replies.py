@@ -163,6 +163,7 @@ class Replies:
                 error = error_of(outcome, cmd, self._secrets)
                 if error is None:
                     return outcome
+                error.req_id = req_id  # an error answer can lack it
                 if repaired or not isinstance(error, NotSubscribed):
                     raise error
                 repaired = True
