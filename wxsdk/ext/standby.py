@@ -1,6 +1,6 @@
 """A client beside a web application with several worker processes: one of them runs it, the others stand by.
 
-Each process tries to start its client. One succeeds; the others are told AlreadyRunning and try again every second, so
+Each process tries to start its client. One succeeds; the others are told AlreadyRunning and try again soon, so
 that one of them takes over when the owner ends, however it ends: the system frees the lock of a killed process.
 """
 
@@ -20,7 +20,7 @@ log = get_logger(__name__)
 
 Client = Union[WeixinClient, WSClient]
 
-TRY_EVERY = 1.0  # seconds between two tries to become the owner; a takeover is promised within 5
+TRY_EVERY = 0.5  # seconds between two tries to become the owner; a takeover is promised within 5
 
 
 class Standby:
