@@ -25,9 +25,7 @@ class RawBot:
             assert self.subscribe()["errcode"] == 0
 
     def subscribe(self, bot_id: Optional[str] = None, secret: Optional[str] = None) -> Frame:
-        return self.ask(
-            "aibot_subscribe", {"bot_id": bot_id or self.sim.bot_id, "secret": secret or self.sim.secret}
-        )
+        return self.ask("aibot_subscribe", {"bot_id": bot_id or self.sim.bot_id, "secret": secret or self.sim.secret})
 
     def write(self, cmd: str, body: Any = None, req_id: Optional[str] = None) -> str:
         self._count += 1
@@ -54,9 +52,7 @@ class RawBot:
         errcode: int = self.ask(cmd, body, req_id)["errcode"]
         return errcode
 
-    def stream(
-        self, to: Any, content: str, *, finish: bool = False, stream_id: str = "s1", **more: Any
-    ) -> int:
+    def stream(self, to: Any, content: str, *, finish: bool = False, stream_id: str = "s1", **more: Any) -> int:
         part = {"id": stream_id, "finish": finish, "content": content, **more}
         return self.reply(to, {"msgtype": "stream", "stream": part})
 

@@ -207,9 +207,7 @@ def test_a_doubled_ack_comes_twice(sim: AiBotSim, bot: RawBot) -> None:
 
 
 def test_an_ack_without_req_id_can_carry_an_error(sim: AiBotSim, bot: RawBot) -> None:
-    fault = sim.faults.ack(
-        lambda frame: frame.body.get("msgtype") == "markdown", no_req_id=True, errcode=40058
-    )
+    fault = sim.faults.ack(lambda frame: frame.body.get("msgtype") == "markdown", no_req_id=True, errcode=40058)
     assert answers(sim, bot) == [{"headers": {}, "errcode": 40058, "errmsg": "refused by the test"}]
     assert sim.user("a").unread == 0
     assert fault.hits == 1
@@ -255,10 +253,7 @@ def test_a_cancelled_fault_meets_nothing(sim: AiBotSim, bot: RawBot) -> None:
 
 
 def test_hostile_frames_arrive_as_they_are(sim: AiBotSim, bot: RawBot) -> None:
-    assert (
-        sim.faults.hostile("[]", b'{"\xff"', {"cmd": 1}, wire.binary(b"\x00"), wire.fragmented("whole", 2))
-        == 1
-    )
+    assert sim.faults.hostile("[]", b'{"\xff"', {"cmd": 1}, wire.binary(b"\x00"), wire.fragmented("whole", 2)) == 1
     seen = [bot.ws.recv_frame() for _ in range(7)]
     assert [frame.data for frame in seen] == [
         b"[]",

@@ -86,12 +86,8 @@ def test_content_may_have_20480_bytes_and_no_more(sim: AiBotSim, bot: RawBot) ->
     assert rules_broken(sim) == ["content length"]
 
 
-@pytest.mark.parametrize(
-    ("silences", "errcode"), [([359.0, 240.0], 0), ([361.0], 846608), ([300.0, 301.0], 846608)]
-)
-def test_a_stream_dies_of_silence_and_of_age(
-    sim: AiBotSim, bot: RawBot, silences: List[float], errcode: int
-) -> None:
+@pytest.mark.parametrize(("silences", "errcode"), [([359.0, 240.0], 0), ([361.0], 846608), ([300.0, 301.0], 846608)])
+def test_a_stream_dies_of_silence_and_of_age(sim: AiBotSim, bot: RawBot, silences: List[float], errcode: int) -> None:
     said = sim.user("a").says("x")
     bot.read()
     verdicts = []
@@ -240,9 +236,7 @@ def test_an_event_takes_no_message(sim: AiBotSim, bot: RawBot) -> None:
     assert bot.stream(entered, "hello") == 846605
     said = sim.user("a").says("x")
     bot.read()
-    assert (
-        bot.reply(said, {"msgtype": "text", "text": {"content": "hi"}}, "aibot_respond_welcome_msg") == 846605
-    )
+    assert bot.reply(said, {"msgtype": "text", "text": {"content": "hi"}}, "aibot_respond_welcome_msg") == 846605
     assert bot.stream({"headers": {"req_id": "invented"}}, "hello") == 846605
     assert rules_broken(sim) == ["reply to an event", "welcome to something else"]
 

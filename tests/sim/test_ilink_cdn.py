@@ -51,9 +51,7 @@ def decrypt(data: bytes, key: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("size", [0, 1, 15, 16, 17, 1000, IN_MEMORY, IN_MEMORY + 1, 5 * 1024 * 1024 + 3])
-def test_what_a_user_sends_can_be_fetched_and_decrypted(
-    sim: ILinkSim, bot: Speaker, tmp_path: Path, size: int
-) -> None:
+def test_what_a_user_sends_can_be_fetched_and_decrypted(sim: ILinkSim, bot: Speaker, tmp_path: Path, size: int) -> None:
     data = os.urandom(size)
     path = tmp_path / "a.bin"
     path.write_bytes(data)
@@ -136,9 +134,7 @@ def test_an_upload_goes_to_whichever_address_was_given(urls: str) -> None:
             url = f"{sim.cdn_base_url}/upload?encrypted_query_param={param}&filekey={filekey}"
         stored = bot.upload(url, b"abc", KEY)
         assert stored.status_code == 200
-        assert fetch(sim, {"encrypt_query_param": stored.headers["x-encrypted-param"]}) == encrypt(
-            b"abc", KEY
-        )
+        assert fetch(sim, {"encrypt_query_param": stored.headers["x-encrypted-param"]}) == encrypt(b"abc", KEY)
         assert sim.violations == []
 
 
@@ -220,8 +216,7 @@ def test_many_downloads_at_once_are_byte_identical(sim: ILinkSim) -> None:
     stored = sim.cdn.put(os.urandom(6_000_000))
     bodies = []
     threads = [
-        threading.Thread(target=lambda: bodies.append(requests.get(stored.url, timeout=20).content))
-        for _ in range(4)
+        threading.Thread(target=lambda: bodies.append(requests.get(stored.url, timeout=20).content)) for _ in range(4)
     ]
     for one in threads:
         one.start()

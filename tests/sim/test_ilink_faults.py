@@ -192,9 +192,7 @@ def test_a_cut_after_so_many_bytes_of_the_answer(sim: ILinkSim, bot: Speaker) ->
     assert len(exchange(sim, bot)) == 20
 
 
-def test_a_message_cut_after_handling_was_delivered_and_its_repetition_is_not(
-    sim: ILinkSim, bot: Speaker
-) -> None:
+def test_a_message_cut_after_handling_was_delivered_and_its_repetition_is_not(sim: ILinkSim, bot: Speaker) -> None:
     message = bot.message("alice", {"type": 1, "text_item": {"text": "one"}})
     sim.faults.cut("sendmessage", at="after_handling")
     with pytest.raises(requests.ConnectionError):
@@ -253,10 +251,7 @@ def test_stopping_ends_dripping_holding_and_slow_answers_at_once() -> None:
             ):
                 bot.call(path)
 
-        callers = [
-            threading.Thread(target=call, args=(one,))
-            for one in ("getconfig", "sendtyping", "msg/notifystart")
-        ]
+        callers = [threading.Thread(target=call, args=(one,)) for one in ("getconfig", "sendtyping", "msg/notifystart")]
         for one in callers:
             one.start()
         hold.wait_entered()

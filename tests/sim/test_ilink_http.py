@@ -236,9 +236,6 @@ def test_a_page_can_be_mounted_on_the_same_port(sim: ILinkSim) -> None:
     sim.mount("/look", page)
     with requests.Session() as session:
         for _ in range(2):
-            assert (
-                session.post(f"{sim.base_url}/look/here", data="body", timeout=5).content
-                == b"/look/here body"
-            )
+            assert session.post(f"{sim.base_url}/look/here", data="body", timeout=5).content == b"/look/here body"
         assert session.get(f"{sim.base_url}/lookout", timeout=5).status_code == 404
     assert {seen.connection for seen in sim.requests} == {1}

@@ -66,9 +66,7 @@ def test_a_wrong_header_is_refused_and_noted(
         ({**BASE_INFO, "more": 1}, "base_info has an unknown field more"),
     ],
 )
-def test_a_wrong_base_info_is_refused_and_noted(
-    sim: ILinkSim, bot: Speaker, base_info: Any, sentence: str
-) -> None:
+def test_a_wrong_base_info_is_refused_and_noted(sim: ILinkSim, bot: Speaker, base_info: Any, sentence: str) -> None:
     body = {"get_updates_buf": "", **({"base_info": base_info} if base_info else {})}
     assert bot.post("getupdates", body).json()["ret"] == -3
     assert sim.violations == [f"getupdates: {sentence}"]
@@ -100,10 +98,7 @@ def test_a_body_that_is_no_json_object_is_refused(sim: ILinkSim, bot: Speaker) -
 
 def test_unknown_calls_and_methods_are_told_apart(sim: ILinkSim, bot: Speaker) -> None:
     assert bot.post("getupdate", UPDATES).status_code == 404
-    assert (
-        bot.session.get(f"{sim.base_url}/ilink/bot/getupdates", headers=bot.headers(), timeout=5).status_code
-        == 405
-    )
+    assert bot.session.get(f"{sim.base_url}/ilink/bot/getupdates", headers=bot.headers(), timeout=5).status_code == 405
     assert len(sim.violations) == 2
 
 

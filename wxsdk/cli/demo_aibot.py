@@ -9,6 +9,7 @@ from typing import Callable, List, Tuple
 
 from .. import Button, TemplateCard, WSClient, WSClientOptions, WsFrame
 from ..sim import AiBotSim
+from ..sim.aibot_views import SimMessage
 from .demo import ProgressBar, Transcript, expect
 from .demo_ilink import small_png
 
@@ -104,11 +105,11 @@ class _Show:
         self._transcript.says("bob", "(opens the chat)")
         self._bob.enters_chat()
         shown = self._bob.expects()
-        self._transcript.says("bot", f"[card] {shown.card['main_title']['title']}")
+        self._transcript.says("bot", f"[card] {_title(shown)}")
         self._transcript.says("bob", "(presses «Yes»)")
         self._bob.clicks(shown, "yes")
-        self._sim.wait_for(lambda: shown.card["main_title"]["title"] == "Thank you")
-        self._transcript.says("bot", f"[card] {shown.card['main_title']['title']}: {shown.card['main_title']['desc']}")
+        self._sim.wait_for(lambda: _title(shown) == "Thank you: You chose yes.")
+        self._transcript.says("bot", f"[card] {_title(shown)}")
 
     def _stream(self) -> None:
         self._say("Count, please")
@@ -164,3 +165,9 @@ class _Show:
     def _say(self, text: str) -> None:
         self._transcript.says("bob", text)
         self._bob.says(text)
+
+
+def _title(shown: SimMessage) -> str:
+    """Title and description of a card as the user sees it now."""
+    title = (shown.card or {}).get("main_title", {})
+    return f"{title.get('title')}: {title.get('desc')}"

@@ -126,7 +126,7 @@ class _Show:
 
     def _long_text(self) -> None:
         self._say("Tell me a story")
-        parts = []
+        parts: List[str] = []
         while len("".join("".join(parts).split())) < len("".join(LONG_TEXT.split())):  # white space at a cut may go
             parts.append(self._alice.expects().text)
             self._transcript.says("bot", parts[-1])

@@ -167,17 +167,9 @@ class AiBotSim:
         846608; how many.
         """
         with self._desk.changed:
-            met = [
-                bubble
-                for bubble in self._desk.world.bubbles
-                if bubble.kind == "stream" and not bubble.finished
-            ]
+            met = [bubble for bubble in self._desk.world.bubbles if bubble.kind == "stream" and not bubble.finished]
             if which is not None:
-                met = [
-                    bubble
-                    for bubble in met
-                    if which in (bubble.stream_id, SimMessage(self._desk, bubble, ""))
-                ]
+                met = [bubble for bubble in met if which in (bubble.stream_id, SimMessage(self._desk, bubble, ""))]
             for bubble in met:
                 bubble.expired = True
             self._desk.changed.notify_all()
@@ -240,9 +232,7 @@ class AiBotSim:
 
     # -- waiting ----------------------------------------
 
-    def wait_for(
-        self, predicate: Callable[[], Any], timeout: float = 5.0, what: str = "the condition"
-    ) -> Any:
+    def wait_for(self, predicate: Callable[[], Any], timeout: float = 5.0, what: str = "the condition") -> Any:
         """Return the first true value of *predicate*, asked after each change of the simulator; raises
         SimTimeout.
 

@@ -30,9 +30,7 @@ class Flood:
 
     WRITE_BYTES = 256 * 1024
 
-    def __init__(
-        self, desk: FrameDesk, users: Sequence[Viewer], count: int, text: str, bot: Optional[str]
-    ) -> None:
+    def __init__(self, desk: FrameDesk, users: Sequence[Viewer], count: int, text: str, bot: Optional[str]) -> None:
         self._desk, self._bot = desk, bot
         self.req_ids: List[str] = []
         self.msgids: List[str] = []

@@ -104,9 +104,7 @@ class Desk:
 class Connection:
     """One accepted socket. `send` and `end` may be called from any thread; everything else happens in `run`."""
 
-    def __init__(
-        self, sock: _Socket, record: ConnectionRecord, desk: Desk, *, masked_pong: Callable[[], bool]
-    ) -> None:
+    def __init__(self, sock: _Socket, record: ConnectionRecord, desk: Desk, *, masked_pong: Callable[[], bool]) -> None:
         self.record, self._desk, self._masked_pong = record, desk, masked_pong
         self._sock = sock
         self._wake_in, self._wake_out = socket.socketpair()
@@ -310,9 +308,7 @@ class Connection:
         return None
 
     def _client_closes(self, event: CloseConnection) -> str:
-        if (
-            self._ws.state is ConnectionState.OPEN
-        ):  # not a Close frame: wsproto's way to say that it could not parse
+        if self._ws.state is ConnectionState.OPEN:  # not a Close frame: wsproto's way to say that it could not parse
             self._desk.misbehaved(self, "websocket protocol", str(event.reason))
             self._write(close_frame(event.code))
             return "protocol error"

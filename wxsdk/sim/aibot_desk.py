@@ -206,9 +206,7 @@ class FrameDesk(Desk):
         if not isinstance(req_id, str) or not isinstance(cmd, str):
             raise Refused(codes.BAD_PARAMETER, "not an object with a cmd and a headers.req_id")
         body = data.get("body")
-        frame = SimFrame(
-            time.monotonic(), connection.number, data, cmd, req_id, body if isinstance(body, dict) else {}
-        )
+        frame = SimFrame(time.monotonic(), connection.number, data, cmd, req_id, body if isinstance(body, dict) else {})
         if self.record_frames:
             self.frames.append(frame)
         if cmd == "ping":

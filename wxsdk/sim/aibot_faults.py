@@ -266,9 +266,7 @@ class AiBotFaults:
             for connection in connections:
                 connection.exclusively(lambda write, to=connection: feed(to, write))  # type: ignore[misc]
 
-        thread = threading.Thread(
-            target=run, name=f"wxsdk-sim-aibot-drip-{len(self._drips) + 1}", daemon=True
-        )
+        thread = threading.Thread(target=run, name=f"wxsdk-sim-aibot-drip-{len(self._drips) + 1}", daemon=True)
         self._drips.append(thread)
         thread.start()
         return thread

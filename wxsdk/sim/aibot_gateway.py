@@ -17,9 +17,7 @@ from .aibot_connection import Connection, ConnectionRecord, Desk, new_selector
 class Gateway:
     """The listening port and the threads behind it."""
 
-    def __init__(
-        self, desk: Desk, context: Optional[ssl.SSLContext], *, masked_pong: Callable[[], bool]
-    ) -> None:
+    def __init__(self, desk: Desk, context: Optional[ssl.SSLContext], *, masked_pong: Callable[[], bool]) -> None:
         self._desk, self._context, self._masked_pong = desk, context, masked_pong
         self.host, self.port = "127.0.0.1", 0
         self._lock = threading.Lock()  # starting and stopping

@@ -241,9 +241,7 @@ class MediaServer:
         size, blocks = self._plan(media, trouble)
         start, end = _range(request.headers.get("Range"), size)
         body = self._troubled(_cut_out(blocks, start, end), trouble, request.environ.get("werkzeug.socket"))
-        response = Response(
-            body, 206 if (start, end) != (0, size) else 200, mimetype="application/octet-stream"
-        )
+        response = Response(body, 206 if (start, end) != (0, size) else 200, mimetype="application/octet-stream")
         response.headers["Content-Length"] = str(end - start)
         response.headers["Accept-Ranges"] = "bytes"
         if response.status_code == 206:

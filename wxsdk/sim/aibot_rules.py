@@ -80,9 +80,7 @@ class Rules:
                 f"a {request.kind} takes no message as its answer",
                 violation="reply to an event",
             )
-        kind = self._msgtype(
-            body, "stream stream_with_template_card template_card markdown " + " ".join(MEDIA_KINDS)
-        )
+        kind = self._msgtype(body, "stream stream_with_template_card template_card markdown " + " ".join(MEDIA_KINDS))
         self._within(request, REPLY_SECONDS)
         if kind in ("stream", "stream_with_template_card"):
             self._known(body, "msgtype stream" + (" template_card" if kind != "stream" else ""))
@@ -92,9 +90,7 @@ class Rules:
 
     def _welcome(self, request: Request, body: Body) -> None:
         if request.kind != "enter_chat":
-            raise Refused(
-                codes.INVALID_REQ_ID, "only enter_chat is welcomed", violation="welcome to something else"
-            )
+            raise Refused(codes.INVALID_REQ_ID, "only enter_chat is welcomed", violation="welcome to something else")
         kind = self._msgtype(body, "text template_card")
         self._within(request, EVENT_SECONDS)
         if request.welcomed:
@@ -128,18 +124,12 @@ class Rules:
             )
         self._known(body, "response_type userids template_card")
         if body.get("response_type") != "update_template_card":
-            raise Refused(
-                codes.BAD_PARAMETER, "response_type is not update_template_card", violation="response_type"
-            )
+            raise Refused(codes.BAD_PARAMETER, "response_type is not update_template_card", violation="response_type")
         card = self._card(body.get("template_card"), fresh=False)
         if card.get("task_id") != request.task_id:
-            raise Refused(
-                codes.BAD_PARAMETER, "task_id is not the clicked card's", violation="task_id of an update"
-            )
+            raise Refused(codes.BAD_PARAMETER, "task_id is not the clicked card's", violation="task_id of an update")
         userids = body.get("userids")
-        if userids is not None and not (
-            isinstance(userids, list) and all(isinstance(one, str) for one in userids)
-        ):
+        if userids is not None and not (isinstance(userids, list) and all(isinstance(one, str) for one in userids)):
             raise Refused(codes.BAD_PARAMETER, "userids is not a list of strings", violation="userids")
         self._within(request, EVENT_SECONDS)
         bubble = self.world.cards.get((self.bot_id, request.task_id or ""))
@@ -155,17 +145,13 @@ class Rules:
 
     def _enter_check(self, request: Request, body: Body) -> None:
         if request.kind != "enter_check_update":
-            raise Refused(
-                codes.INVALID_REQ_ID, "only enter_check_update is answered so", violation="enter event"
-            )
+            raise Refused(codes.INVALID_REQ_ID, "only enter_check_update is answered so", violation="enter event")
         if "version" not in body:
             raise Refused(codes.BAD_PARAMETER, "version is missing", violation="enter event")
 
     # -- messages ----------------------------------------
 
-    def _message(
-        self, chat: str, body: Body, kind: str, via: str, req_id: Optional[str], also: str = ""
-    ) -> None:
+    def _message(self, chat: str, body: Body, kind: str, via: str, req_id: Optional[str], also: str = "") -> None:
         """Every body but a stream: checked whole, then shown."""
         self._known(body, f"msgtype {kind} {also}")
         if kind == "template_card":
@@ -202,12 +188,8 @@ class Rules:
             description=_cut(part.get("description"), VIDEO_DESCRIPTION_BYTES),
         )
 
-    def _bubble(
-        self, chat: str, kind: str, via: str, req_id: Optional[str], body: Body, **facts: Any
-    ) -> Bubble:
-        return self.world.new_bubble(
-            self.bot_id, chat, kind, via, self.now, req_id=req_id, raw=[body], **facts
-        )
+    def _bubble(self, chat: str, kind: str, via: str, req_id: Optional[str], body: Body, **facts: Any) -> Bubble:
+        return self.world.new_bubble(self.bot_id, chat, kind, via, self.now, req_id=req_id, raw=[body], **facts)
 
     # -- streams ----------------------------------------
 
@@ -223,15 +205,11 @@ class Rules:
         bubble = request.streams.get(stream_id)
         feedback = self._feedback(part)
         if feedback is not None and bubble is not None:
-            raise Refused(
-                codes.BAD_PARAMETER, "feedback belongs into the first frame", violation="stream feedback"
-            )
+            raise Refused(codes.BAD_PARAMETER, "feedback belongs into the first frame", violation="stream feedback")
         card = None
         if body.get("template_card") is not None:
             if request.card_sent:
-                raise Refused(
-                    codes.BAD_PARAMETER, "this message has its card already", violation="second card"
-                )
+                raise Refused(codes.BAD_PARAMETER, "this message has its card already", violation="second card")
             card = self._card(body["template_card"])
         if bubble is not None and (bubble.finished or bubble.stale(self.now)):
             raise Refused(codes.STREAM_EXPIRED, "stream message expired")
@@ -276,9 +254,7 @@ class Rules:
         if items is None:
             return []
         if not finish:
-            raise Refused(
-                codes.BAD_PARAMETER, "msg_item goes only with finish", violation="msg_item before finish"
-            )
+            raise Refused(codes.BAD_PARAMETER, "msg_item goes only with finish", violation="msg_item before finish")
         if not isinstance(items, list) or len(items) > MAX_IMAGES:
             raise Refused(
                 codes.BAD_PARAMETER,
@@ -296,9 +272,7 @@ class Rules:
         except (binascii.Error, TypeError, ValueError) as error:
             raise Refused(codes.BAD_PARAMETER, "image.base64 is not base64", violation="msg_item") from error
         if not 1 <= len(data) <= MAX_IMAGE_BYTES or not data.startswith(_IMAGE_MAGIC):
-            raise Refused(
-                codes.BAD_PARAMETER, "an image is not a JPG or PNG of at most 10 MB", violation="msg_item"
-            )
+            raise Refused(codes.BAD_PARAMETER, "an image is not a JPG or PNG of at most 10 MB", violation="msg_item")
         if image.get("md5") != hashlib.md5(data).hexdigest():
             raise Refused(codes.BAD_PARAMETER, "image.md5 does not match", violation="msg_item md5")
         return data
@@ -308,9 +282,7 @@ class Rules:
     def _msgtype(self, body: Body, allowed: str) -> str:
         kind = body.get("msgtype")
         if not isinstance(kind, str) or kind not in allowed.split():
-            raise Refused(
-                codes.BAD_MSGTYPE, f"msgtype {kind!r:.40} is not possible here", violation="msgtype"
-            )
+            raise Refused(codes.BAD_MSGTYPE, f"msgtype {kind!r:.40} is not possible here", violation="msgtype")
         return kind
 
     def _part(self, body: Body, name: str) -> Body:
@@ -337,21 +309,14 @@ class Rules:
         if feedback is None:
             return None
         found = feedback.get("id") if isinstance(feedback, dict) else None
-        if (
-            not isinstance(found, str)
-            or not 1 <= len(found.encode("utf-8", "surrogatepass")) <= MAX_FEEDBACK_ID_BYTES
-        ):
-            raise Refused(
-                codes.BAD_PARAMETER, "feedback.id does not have 1 to 256 bytes", violation="feedback id"
-            )
+        if not isinstance(found, str) or not 1 <= len(found.encode("utf-8", "surrogatepass")) <= MAX_FEEDBACK_ID_BYTES:
+            raise Refused(codes.BAD_PARAMETER, "feedback.id does not have 1 to 256 bytes", violation="feedback id")
         return found
 
     def _card(self, card: Any, *, fresh: bool = True) -> Body:
         faults = card_faults(card)
         if faults:
-            raise Refused(
-                codes.BAD_PARAMETER, f"template_card: {faults[0]}", violation="card: " + "; ".join(faults)
-            )
+            raise Refused(codes.BAD_PARAMETER, f"template_card: {faults[0]}", violation="card: " + "; ".join(faults))
         for name in unknown_fields(card):
             self.note("unknown field", f"template_card.{name}")
         checked: Body = card
@@ -365,8 +330,4 @@ class Rules:
 
 
 def _cut(value: Any, size: int) -> Optional[str]:
-    return (
-        value.encode("utf-8", "surrogatepass")[:size].decode("utf-8", "ignore")
-        if isinstance(value, str)
-        else None
-    )
+    return value.encode("utf-8", "surrogatepass")[:size].decode("utf-8", "ignore") if isinstance(value, str) else None

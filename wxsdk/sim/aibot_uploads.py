@@ -72,9 +72,7 @@ class Uploads:
                 violation="upload size",
             )
         if not 1 <= count <= MAX_CHUNKS or size > count * CHUNK_BYTES or count > size:
-            raise Refused(
-                BAD_PARAMETER, f"total_chunks {count} does not fit {size} bytes", violation="upload chunks"
-            )
+            raise Refused(BAD_PARAMETER, f"total_chunks {count} does not fit {size} bytes", violation="upload chunks")
         md5 = body.get("md5")
         if md5 is not None and not (isinstance(md5, str) and len(md5) == 32):
             raise Refused(BAD_PARAMETER, "md5 is not 32 hex digits", violation="upload md5")
@@ -125,9 +123,7 @@ class Uploads:
             raise Refused(BAD_PARAMETER, rule, violation="upload size")
         if upload.md5 is not None and hashlib.md5(data).hexdigest() != upload.md5.lower():
             raise Refused(BAD_PARAMETER, "md5 does not match", violation="upload md5")
-        if upload.type == "voice" and not (
-            data.startswith(AMR_MAGIC) or upload.filename.lower().endswith(".amr")
-        ):
+        if upload.type == "voice" and not (data.startswith(AMR_MAGIC) or upload.filename.lower().endswith(".amr")):
             raise Refused(BAD_PARAMETER, "a voice must be AMR", violation="voice format")
         return data
 

@@ -79,9 +79,7 @@ class SimUser(Viewer):
         """
         content, name = _content(what, name)
         kind = kind or _kind(content, name)
-        media = self._desk.media.offer(
-            content, name, disposition=disposition, encrypt=encrypt, padded_key=padded_key
-        )
+        media = self._desk.media.offer(content, name, disposition=disposition, encrypt=encrypt, padded_key=padded_key)
         return self._message({"msgtype": kind, kind: _reference(media)}, chat, bot, wait, media=[media])
 
     def mixed(
@@ -105,9 +103,7 @@ class SimUser(Viewer):
             else:
                 offered.append(self._desk.media.offer(*_content(item, None)))
                 parts.append({"msgtype": "image", "image": _reference(offered[-1])})
-        return self._message(
-            {"msgtype": "mixed", "mixed": {"msg_item": parts}}, chat, bot, wait, media=offered
-        )
+        return self._message({"msgtype": "mixed", "mixed": {"msg_item": parts}}, chat, bot, wait, media=offered)
 
     def enters_chat(self, *, bot: Optional[str] = None, wait: float = SUBSCRIBER_SECONDS) -> SimSent:
         """Opens the single chat for the first time today; the bot has 5 s to welcome."""
@@ -155,9 +151,7 @@ class SimUser(Viewer):
             known = [option["id"] for option in questions[question_key]["option_list"]]
             if not set(ids) <= set(known):
                 raise SimError(f"question {question_key!r} has the options {known}, not {list(ids)}")
-        return self.clicks(
-            card, (shown or {}).get("submit_button", {}).get("key", ""), selected=selected, wait=wait
-        )
+        return self.clicks(card, (shown or {}).get("submit_button", {}).get("key", ""), selected=selected, wait=wait)
 
     def feedback(
         self,
@@ -220,11 +214,7 @@ class SimUser(Viewer):
         """Pushes *body* exactly as it is, in a frame with a fresh req_id that can be answered like a
         message's.
         """
-        kind = (
-            "message"
-            if cmd != "aibot_event_callback"
-            else str((body.get("event") or {}).get("eventtype", ""))
-        )
+        kind = "message" if cmd != "aibot_event_callback" else str((body.get("event") or {}).get("eventtype", ""))
         return self._deliver(cmd, kind, body, self.id, bot, wait)
 
     # -- building ----------------------------------------

@@ -32,17 +32,13 @@ class SimMessage:
         lambda self: visible_text(self._bubble.text), doc="The text without think block and zero-width signs."
     )
     finished = property(lambda self: self._bubble.finished, doc="False while a stream still turns.")
-    updates = property(
-        lambda self: self._bubble.updates, doc="How many snapshots, or states of the card, were taken."
-    )
+    updates = property(lambda self: self._bubble.updates, doc="How many snapshots, or states of the card, were taken.")
     req_id = property(lambda self: self._bubble.req_id, doc="The req_id it answers; None for a push.")
     stream_id = property(lambda self: self._bubble.stream_id, doc="The bot's name for the stream.")
     feedback_id = property(
         lambda self: self._bubble.feedback_id, doc="What a feedback event will carry; None: cannot be rated."
     )
-    images = property(
-        lambda self: list(self._bubble.images), doc="The bytes of each picture at the end of a stream."
-    )
+    images = property(lambda self: list(self._bubble.images), doc="The bytes of each picture at the end of a stream.")
     data = property(lambda self: self._bubble.data, doc="The bytes of a file, image, video or voice.")
     name = property(lambda self: self._bubble.name, doc="The file name given at the upload.")
     media_id = property(lambda self: self._bubble.media_id, doc="The media_id that was sent.")
@@ -50,9 +46,7 @@ class SimMessage:
     description = property(lambda self: self._bubble.description, doc="Description of a video.")
     chat = property(lambda self: self._bubble.chat, doc="The userid or the group's chatid it stands in.")
     bot_id = property(lambda self: self._bubble.bot_id, doc="Who said it.")
-    raw = property(
-        lambda self: list(self._bubble.raw), doc="The bodies it came from, dropped frames included."
-    )
+    raw = property(lambda self: list(self._bubble.raw), doc="The bodies it came from, dropped frames included.")
     dropped_final = property(
         lambda self: self._bubble.dropped_final, doc="True: its last frame was equal and thrown away."
     )
@@ -92,9 +86,7 @@ class SimMessage:
 class SimSent:
     """One callback that was pushed to the bot."""
 
-    def __init__(
-        self, desk: FrameDesk, frame: Dict[str, Any], media: Sequence[SimMedia], bot: Optional[str]
-    ) -> None:
+    def __init__(self, desk: FrameDesk, frame: Dict[str, Any], media: Sequence[SimMedia], bot: Optional[str]) -> None:
         self._desk, self._bot, self.frame, self.media = desk, bot, frame, list(media)
         self.delivered = False
         """False when it was said with wait=0 and no bot was there."""
@@ -127,9 +119,7 @@ class Viewer:
     def sees(self) -> List[SimMessage]:
         """Every bubble of the bot that the app shows, oldest first, unfinished streams included."""
         with self._desk.changed:
-            bubbles = [
-                one for one in self._desk.world.bubbles if self.id in one.viewers or self.id == one.chat
-            ]
+            bubbles = [one for one in self._desk.world.bubbles if self.id in one.viewers or self.id == one.chat]
         return [SimMessage(self._desk, bubble, self.id) for bubble in bubbles]
 
     def expects(self, timeout: float = 5.0) -> SimMessage:

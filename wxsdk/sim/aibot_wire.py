@@ -91,17 +91,13 @@ def binary(payload: bytes) -> Raw:
 
 def masked(item: Wire) -> Raw:
     """A text frame with a mask, which RFC 6455 forbids a server."""
-    payload = (
-        item if isinstance(item, bytes) else item.encode("utf-8") if isinstance(item, str) else dumps(item)
-    )
+    payload = item if isinstance(item, bytes) else item.encode("utf-8") if isinstance(item, str) else dumps(item)
     return frame(payload, mask=True)
 
 
 def fragmented(item: Wire, pieces: int = 3) -> Raw:
     """One text message in *pieces* fragments, with a ping in between; legal, and rarely tested."""
-    payload = (
-        item if isinstance(item, bytes) else item.encode("utf-8") if isinstance(item, str) else dumps(item)
-    )
+    payload = item if isinstance(item, bytes) else item.encode("utf-8") if isinstance(item, str) else dumps(item)
     step = max(1, -(-len(payload) // max(1, pieces)))
     parts = [payload[start : start + step] for start in range(0, len(payload), step)] or [b""]
     out = bytearray()
@@ -119,9 +115,7 @@ def close_frame(code: Optional[int], reason: str = "") -> Raw:
     return frame(struct.pack("!H", code) + reason.encode("utf-8")[:123], CLOSE)
 
 
-def answer(
-    req_id: Any, errcode: int = 0, errmsg: str = "ok", body: Optional[Dict[str, Any]] = None
-) -> Dict[str, Any]:
+def answer(req_id: Any, errcode: int = 0, errmsg: str = "ok", body: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
     """An answer as the gateway gives it: no cmd, the req_id echoed (protocol-aibot, 1). *req_id* None leaves
     it out.
     """

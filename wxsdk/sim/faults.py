@@ -271,9 +271,7 @@ class Faults:
     def _add(self, where: str, sort: str, what: Sort, which: Mapping[str, Any]) -> None:
         unknown = set(which) - {"times", "forever", "when"}
         if unknown:
-            raise TypeError(
-                f"unexpected argument {sorted(unknown)[0]!r}; the choices are times, forever and when"
-            )
+            raise TypeError(f"unexpected argument {sorted(unknown)[0]!r}; the choices are times, forever and when")
         if self._places and where != ANY and where not in self._places:
             raise ValueError(f"no endpoint {where!r}; there are {', '.join(sorted(self._places))}")
         left = None if which.get("forever") else which.get("times", 1)

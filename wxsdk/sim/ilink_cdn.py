@@ -76,9 +76,7 @@ class Blob:
         try:
             file = self.path.open("rb", buffering=0)
         except FileNotFoundError:
-            raise LookupError(
-                "the simulator has stopped and dropped its large files; read them before"
-            ) from None
+            raise LookupError("the simulator has stopped and dropped its large files; read them before") from None
         with file:
             yield from iter(lambda: file.read(BLOCK), b"")
 

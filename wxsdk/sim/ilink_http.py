@@ -151,9 +151,7 @@ class ILinkApp:
         world, cursor = self._world, body["get_updates_buf"]
         if not world.mailbox.knows(cursor):
             world.violation("getupdates: a cursor that was never handed out")
-        found = world.hub.hold(
-            seen.sock, lambda: self._updates(seen, cursor, at_once=False), world.settings.hold
-        )
+        found = world.hub.hold(seen.sock, lambda: self._updates(seen, cursor, at_once=False), world.settings.hold)
         return found if found is not None else self._updates(seen, cursor, at_once=True) or {}
 
     def _updates(self, seen: Seen, cursor: str, at_once: bool) -> Optional[Answer]:
@@ -233,9 +231,7 @@ class ILinkApp:
 
     def _qrcode_status(self, seen: Seen) -> Response:
         world = self._world
-        if "Authorization" in seen.headers and self._refuses(
-            seen.place, ["the QR request carries Authorization"]
-        ):
+        if "Authorization" in seen.headers and self._refuses(seen.place, ["the QR request carries Authorization"]):
             return json_response(failure(MALFORMED, "malformed request"))
         with world.hub.lock:
             code = world.logins.find(seen.query.get("qrcode") or "(none)")
@@ -274,9 +270,7 @@ class ILinkApp:
         if seen.headers.get("Content-Type") != "application/octet-stream":
             wrong.append("Content-Type is not application/octet-stream")
         if seen.stream.length != upload.filesize:
-            wrong.append(
-                f"Content-Length is {seen.headers.get('Content-Length')}, filesize said {upload.filesize}"
-            )
+            wrong.append(f"Content-Length is {seen.headers.get('Content-Length')}, filesize said {upload.filesize}")
         if wrong:
             self._refuses("upload", wrong)
             return _cdn_error(400, "bad upload")

@@ -258,9 +258,7 @@ class SimUser:
     def is_typing(self) -> bool:
         """Whether the user sees the bot typing."""
         with self._world.hub.lock:
-            return self._world.conversation(self.id).is_typing(
-                self._world.clock(), self._world.settings.typing_ttl
-            )
+            return self._world.conversation(self.id).is_typing(self._world.clock(), self._world.settings.typing_ttl)
 
     @property
     def context_token(self) -> Optional[str]:
@@ -290,9 +288,7 @@ class SimUser:
 
     def _story(self) -> str:
         with self._world.hub.lock:
-            lines = [
-                f"  {'seen' if n < self._expected else 'new '} {one}" for n, one in enumerate(self._received)
-            ]
+            lines = [f"  {'seen' if n < self._expected else 'new '} {one}" for n, one in enumerate(self._received)]
             lines += [f"  refused: {reason}" for reason in self._world.refusals[-5:]]
             lines += [f"  dropped: {one} to {one.to}" for one in self._world.dropped[-5:]]
             lines += [f"  violation: {sentence}" for sentence in self._world.violations[-5:]]
@@ -339,9 +335,7 @@ def _guess_kind(name: str) -> str:
     return kind if kind in ("image", "video") else "file"
 
 
-def _media_item(
-    kind: str, media: Dict[str, object], stored: Stored, name: str, key: Optional[str]
-) -> Dict[str, Any]:
+def _media_item(kind: str, media: Dict[str, object], stored: Stored, name: str, key: Optional[str]) -> Dict[str, Any]:
     if kind == "image":
         image: Dict[str, Any] = {"media": media, "mid_size": stored.blob.size}
         if key == "aeskey" and stored.key is not None:

@@ -146,9 +146,7 @@ def check_qrcode_request(body: Any, headers: Mapping[str, str]) -> List[str]:
     return wrong
 
 
-def check_body(
-    body: Mapping[str, Any], fields: Mapping[str, type], optional: Mapping[str, type]
-) -> List[str]:
+def check_body(body: Mapping[str, Any], fields: Mapping[str, type], optional: Mapping[str, type]) -> List[str]:
     """The fields of a call's body besides base_info."""
     rest = {name: value for name, value in body.items() if name != "base_info"}
     return _fields(rest, fields, "the body", optional)
@@ -258,9 +256,7 @@ def _is(value: Any, kind: type) -> bool:
     return isinstance(value, kind) and not (kind is int and isinstance(value, bool))
 
 
-def _fields(
-    found: Mapping[str, Any], wanted: Mapping[str, type], place: str, optional: Any = ()
-) -> List[str]:
+def _fields(found: Mapping[str, Any], wanted: Mapping[str, type], place: str, optional: Any = ()) -> List[str]:
     """Every field of *wanted* must be there, unless *optional* names it, and be of its type; nothing else may
     be.
     """

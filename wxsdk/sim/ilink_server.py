@@ -159,9 +159,7 @@ class LoopbackServer:
                     sock = self.ssl_context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
                 number = next(self._numbers)
                 name = f"wxsdk-sim-{self._name}-{number}"
-                thread = threading.Thread(
-                    target=self._serve, args=(sock, address, number), name=name, daemon=True
-                )
+                thread = threading.Thread(target=self._serve, args=(sock, address, number), name=name, daemon=True)
                 with self._lock:
                     self._connections[thread] = sock
                 thread.start()
@@ -209,9 +207,7 @@ class Connection(WSGIRequestHandler):
         length = self.headers.get("Content-Length", "0")
         body = Body(self.rfile, int(length) if length.isdecimal() else 0)
         recorder: Recorder = self.server.recorder
-        seen = Seen(
-            recorder.number(), self.number, self.command, self.path, self.headers, body, self.connection
-        )
+        seen = Seen(recorder.number(), self.number, self.command, self.path, self.headers, body, self.connection)
         try:
             self._exchange(seen)
         except Dropped as dropped:

@@ -122,9 +122,7 @@ class Limits:
     window: Optional[float] = WINDOW
     burst: Sequence[Tuple[int, float]] = ()
     burst_block: float = 0.0  # seconds for which a burst blocks the bot
-    stale_tokens: str = (
-        "accepts"  # whether an older context_token of the same user is good: "accepts" or "refuses"
-    )
+    stale_tokens: str = "accepts"  # whether an older context_token of the same user is good: "accepts" or "refuses"
 
 
 @dataclass
@@ -154,11 +152,7 @@ class Conversation:
         """Why a send is refused with -2 now; None when it is not."""
         if limits.window is not None and self.last_inbound is None:
             return "window: the user has never written"
-        if (
-            limits.window is not None
-            and self.last_inbound is not None
-            and now - self.last_inbound >= limits.window
-        ):
+        if limits.window is not None and self.last_inbound is not None and now - self.last_inbound >= limits.window:
             return f"window: the user's last message is {now - self.last_inbound:.0f} s old"
         if limits.quota is not None and self.sent >= limits.quota:
             return f"quota: {self.sent} messages were sent since the user's last one"

@@ -20,9 +20,7 @@ from .ilink_state import TYPING_TTL, Bursts, Conversation, Limits, Mailbox, Mess
 
 HOLD = 35.0  # seconds; protocol-ilink, 2
 QR_HOLD = 1.0  # seconds for which a status poll waits for news; ours, the platform's is not known
-FIRST_MESSAGE_ID = (
-    7_300_000_000_000_000_000  # above 2**53, so that a client which reads ids as doubles is found out
-)
+FIRST_MESSAGE_ID = 7_300_000_000_000_000_000  # above 2**53, so that a client which reads ids as doubles is found out
 CHOICES = {
     "cursor_field": ("get_updates_buf", "sync_buf", "both"),
     "message_ids": ("number", "string"),
@@ -70,9 +68,7 @@ class Settings:
 class World:
     """The shared state. `hub.lock` guards everything here; whoever changes something calls `hub.notify`."""
 
-    def __init__(
-        self, settings: Settings, mailbox: Mailbox, cdn: Cdn, clock: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, settings: Settings, mailbox: Mailbox, cdn: Cdn, clock: Callable[[], float] = time.time) -> None:
         self.settings = settings
         self.clock = clock
         self.hub = Hub()
@@ -148,9 +144,7 @@ class World:
                 "session_id": f"{user_id}#{self.bot_id}",
                 "message_type": 1,
                 "message_state": 2,
-                "item_list": [
-                    {"create_time_ms": moment, "update_time_ms": moment, "is_completed": True, **item}
-                ],
+                "item_list": [{"create_time_ms": moment, "update_time_ms": moment, "is_completed": True, **item}],
                 "context_token": token,
             }
             message.update(fields)
