@@ -344,9 +344,7 @@ def test_one_slow_lane_alone_is_no_exhaustion(desk: _Desk, caplog: pytest.LogCap
     go.set()
 
 
-def test_a_machine_without_threads_to_give_refuses_and_recovers(
-    desk: _Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_machine_without_threads_to_give_refuses_and_recovers(desk: _Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     dispatcher = desk.make(2)
 
     def refuse(*_: Any) -> None:

@@ -435,7 +435,8 @@ def test_an_unknown_name_was_not_sent(door: HttpDoor) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "http://", "http://[", "ftp://127.0.0.1/", "no scheme", "http://a b.invalid/", "http://127.0.0.1:99999/"]
+    "url",
+    ["", "http://", "http://[", "ftp://127.0.0.1/", "no scheme", "http://a b.invalid/", "http://127.0.0.1:99999/"],
 )
 def test_an_address_that_is_none_was_not_sent(door: HttpDoor, url: str) -> None:
     assert not _failure(lambda: _get(door, url)).may_have_been_sent
@@ -793,5 +794,3 @@ def test_behind_a_proxy_the_guard_judges_by_the_name(proxy: RawServer, host: str
         assert "private" in str(_failure(call))
         assert proxy.requests == []
     door.close()
-
-

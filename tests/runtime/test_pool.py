@@ -65,7 +65,5 @@ else:
 
 @pytest.mark.parametrize(("how", "said"), [("pool", "end"), ("open", "end"), ("closed", "['wxsdk-run-1_0']")])
 def test_the_interpreter_ends_though_a_callback_never_returns(how: str, said: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", _STUCK, how], capture_output=True, text=True, timeout=20, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", _STUCK, how], capture_output=True, text=True, timeout=20, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, said), done.stderr

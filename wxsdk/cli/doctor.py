@@ -14,7 +14,7 @@ from typing import Callable, List, Optional
 from urllib.parse import urlsplit
 
 from .. import SQLiteStore, WeixinClient, WeixinConfig, WSClient, WSClientOptions, __version__
-from ..errors import ApiError, ConfigError, TokenStale, TransportError, WxError
+from ..errors import ApiError, ConfigError, TransportError, WxError
 from ..health import Health, HealthState
 from ..runtime.http import HttpDoor
 from .accounts import aibot_options, ilink_config
