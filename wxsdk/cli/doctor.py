@@ -14,7 +14,7 @@ from typing import Callable, List, Optional
 from urllib.parse import urlsplit
 
 from .. import SQLiteStore, WeixinClient, WeixinConfig, WSClient, WSClientOptions, __version__
-from ..errors import ApiError, ConfigError, TransportError, WxError
+from ..errors import ApiError, ConfigError, TokenStale, TransportError, WxError
 from ..health import Health, HealthState
 from ..runtime.http import HttpDoor
 from .accounts import aibot_options, ilink_config
@@ -96,8 +96,8 @@ def check_store(report: Report, path: Path) -> None:
 
 def explain_health(health: Health) -> List[str]:
     """*health* in sentences, the remedy last."""
-    lines = [f"{HEALTH_IN_WORDS[health.state]} (since {health.since:%Y-%m-%d %H:%M:%S} UTC)" if health.since else ""]
-    lines[0] = lines[0] or HEALTH_IN_WORDS[health.state]
+    since = f" (since {health.since:%Y-%m-%d %H:%M:%S} UTC)" if health.since else ""
+    lines = [HEALTH_IN_WORDS[health.state] + since]
     if health.last_error:
         lines.append(f"last error: {health.last_error}")
     if health.workers and health.workers_busy >= health.workers:
@@ -119,9 +119,10 @@ def _ilink_answer(config: WeixinConfig) -> None:
     with WeixinClient(config) as client:
         try:
             client.api.get_config("wxsdk-doctor")
-        except ApiError as exc:
-            if exc.errcode == -14:
-                raise
+        except TokenStale:
+            raise
+        except ApiError:
+            pass  # the platform knows the token, and not the user
 
 
 def _check_aibot(report: Report, options: argparse.Namespace) -> None:
