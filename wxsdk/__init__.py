@@ -94,6 +94,7 @@ from .ilink.quotes import RefMessageInfo
 from .ilink.runs import OutboundRun
 from .ilink.tokens import ContextTokenStore
 from .ilink.wire import CDNMedia, MessageItem, MessageItemType, WeixinMessage
+from .outbox import OutboxItem
 from .runtime.sqlite_store import SQLiteStore
 from .runtime.store import MemoryStore, Store
 from .textsplit import split_text
@@ -150,6 +151,7 @@ __all__ = [
     "NotSubscribed",
     "Option",
     "OutboundRun",
+    "OutboxItem",
     "Overloaded",
     "QrLogin",
     "QrLoginSession",

@@ -23,6 +23,7 @@ from .handler import MessageHandler, OnMessage, as_handler
 from .inbound import to_inbound
 from .inbox import Entry
 from .outbound import SendResult
+from .outbox import Outbox, make_outbox
 from .qr import QrLogin
 from .quota import Quota
 from .running import Running
@@ -69,6 +70,8 @@ class WeixinClient:
         self._sender = Sender(
             config, clock, self.api, self._book, self._tokens, self._allowance, self._media_door, self._vitals
         )
+        self._postbox = make_outbox(self._store, config, clock, self._sender, self._tokens, self._allowance)
+        self.outbox = Outbox(self._postbox, self._sender, config, clock)
         self._life = threading.Lock()  # orders start, set_token and the end of a run
         self._running: Optional[Running] = None
         self._instance_lock: Optional[InstanceLock] = None
@@ -235,6 +238,7 @@ class WeixinClient:
             self._allowance.clear()
             self._typing_signs.forget_tickets()
             running = self._running
+        self._postbox.wake()
         if running is not None:
             running.loop.token_changed()
 
@@ -263,6 +267,7 @@ class WeixinClient:
             self.api,
             self._book,
             self._vitals,
+            self._postbox,
             make_context=self._make_context,
             heard=self._allowance.heard,
             abort=self._interrupt_sends,

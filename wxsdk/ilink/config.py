@@ -60,6 +60,8 @@ class WeixinConfig:
         later, replayed cursors later still; protocol-ilink, 2).
     max_quotes: messages remembered for quotes that carry only an id (protocol-ilink, 3).
     typing_keepalive: how often a typing() block renews the sign (shown about 5 s; protocol-ilink, 4).
+    outbox: keep messages of ``client.outbox`` that cannot go out now. outbox_max_age: how long each of them may wait.
+        outbox_max_count: how many may wait (86,400 s and 1,000, choices of ours).
     client_id_prefix: start of the ids that sent messages get.
     single_instance: refuse to run beside another client of the same bot on this machine.
     proxy: URL of an HTTP proxy, "" for none, None for what the environment says.
@@ -102,6 +104,9 @@ class WeixinConfig:
     client_id_prefix: str = "wxsdk"
     single_instance: bool = True
     proxy: Optional[str] = field(default=None, repr=False)
+    outbox: bool = False
+    outbox_max_age: float = 86400.0
+    outbox_max_count: int = 1000
 
     def __post_init__(self) -> None:
         self._set("token", _token(self.token))
@@ -117,7 +122,7 @@ class WeixinConfig:
             _check_count(name, getattr(self, name), low, high)
         if self.sends_per_second is not None:
             _check_number("sends_per_second", self.sends_per_second, 0.0, float(MAX_COUNT))
-        for name in ("markdown_filter", "single_instance"):
+        for name in ("markdown_filter", "single_instance", "outbox"):
             if not isinstance(getattr(self, name), bool):
                 raise _bad(name, "True or False")
         for name in ("trusted_media_hosts", "login_hosts"):
@@ -147,6 +152,7 @@ _SECONDS = (
     "quota_window",
     "dedupe_window",
     "typing_keepalive",
+    "outbox_max_age",
 )
 _COUNTS = {  # the least and the most that make sense
     "max_workers": (1, MAX_THREADS),
@@ -160,6 +166,7 @@ _COUNTS = {  # the least and the most that make sense
     "quota_limit": (1, MAX_COUNT),
     "max_seen_ids": (1, MAX_COUNT),
     "max_quotes": (0, MAX_COUNT),
+    "outbox_max_count": (1, MAX_COUNT),
 }
 
 

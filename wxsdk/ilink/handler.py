@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
-from ..errors import ConfigError
+from ..errors import ConfigError, WxError
+from ..outbox import OutboxItem
 
 if TYPE_CHECKING:
     from .context import MessageContext
@@ -53,6 +54,12 @@ class MessageHandler(abc.ABC):
 
     def on_token_stale(self, info: TokenStaleInfo) -> Any:  # noqa: B027  may be left out
         """The token was refused; once per token. Log in again and call ``client.set_token``."""
+
+    def on_outbox_given_up(self, item: OutboxItem, error: WxError) -> Any:  # noqa: B027  may be left out
+        """A message of ``client.outbox`` waited too long (LimitExceeded) or was refused for good (*error*).
+
+        Called again after a restart when the process ended before this returned.
+        """
 
     def on_error(self, exc: BaseException, ctx: Optional[MessageContext]) -> Any:  # noqa: B027  may be left out
         """Something raised: a handler with its *ctx*, or (once per row of failures) the receiving, with None."""

@@ -40,7 +40,8 @@ class PollLoop:
     """One poll after another, each batch written to the inbox before *hand_over* gets it.
 
     ready(): waits until the first poll may be made; False when it may not now. room(seconds): waits for room for more
-    messages. on_stale(error) is called once per stale token, on_failure(error) once per row of failures.
+    messages. on_stale(error) is called once per stale token, on_failure(error) once per row of failures, on_recovery()
+    when a poll works for the first time, and again after failures.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class PollLoop:
         hand_over: Callable[[List[Entry]], None],
         on_stale: Callable[[TokenStale], None],
         on_failure: Callable[[WxError], None],
+        on_recovery: Callable[[], None] = lambda: None,
         on_crash: Callable[[BaseException], None],
     ) -> None:
         self._api = api
@@ -71,6 +73,8 @@ class PollLoop:
         self._hand_over = hand_over
         self._on_stale = on_stale
         self._on_failure = on_failure
+        self._on_recovery = on_recovery
+        self._working = False
         self._gate = threading.Lock()  # orders interrupt and resume of the polls
         self._stopping = False
         self._news = clock.event()  # set: stop waiting, something changed
@@ -184,6 +188,9 @@ class PollLoop:
         return step
 
     def _report(self, step: PollStep) -> None:
+        working, self._working = self._working, step.error is None and step.silence is None
+        if self._working and not working:
+            self._on_recovery()
         if step.silence is not None:
             # A line that is dead without a word must show, too; the next answer makes it good again.
             self._silent += 1

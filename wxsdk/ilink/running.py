@@ -7,11 +7,13 @@ from datetime import datetime, timezone
 from functools import partial
 from typing import Callable, List, Optional
 
-from ..errors import TokenStale, TransportError
+from ..errors import TokenStale, TransportError, WxError
 from ..health import HealthState
 from ..log import get_logger
+from ..outbox import OutboxItem
 from ..runtime.clock import Clock
 from ..runtime.dispatch import KeyedDispatcher
+from ..runtime.outbox_worker import Postbox
 from ..runtime.store import Change
 from ..runtime.worker import join_all, next_number
 from .api import ILinkApi
@@ -27,6 +29,7 @@ log = get_logger(__name__)
 
 LIFE_LANE = ("wxsdk", "life")  # on_start, on_shutdown, on_token_stale, on_error; no user id is a tuple
 CURSOR_LANE = ("wxsdk", "cursor")
+OUTBOX_GRACE = 1.0  # seconds that a shutdown gives to a message of the outbox that is being sent
 ABORT_RESERVE = 0.5  # seconds at the end of a shutdown's time, kept for ending what handlers wait for
 
 
@@ -45,6 +48,7 @@ class Running:
         api: ILinkApi,
         book: Book,
         vitals: Vitals,
+        outbox: Postbox,
         *,
         make_context: Callable[[Entry], MessageContext],
         heard: Callable[[str], List[Change]],
@@ -57,6 +61,7 @@ class Running:
         self._handler = handler
         self._book = book
         self._vitals = vitals
+        self._outbox = outbox
         self._make_context = make_context
         self._abort = abort
         self._resume = resume
@@ -80,6 +85,7 @@ class Running:
             hand_over=self._hand_over,
             on_stale=self._token_stale,
             on_failure=self._report_later,
+            on_recovery=outbox.wake,
             on_crash=self._crashed,
         )
         self._ready = clock.event()
@@ -105,10 +111,12 @@ class Running:
         """Start the threads. Raises what the store raises."""
         left_over = self._inbox.left_over()
         cursor = self._book.cursor() if sync_buf is None else sync_buf
+        self._outbox.load()
         if left_over:
             log.info("%d message(s) of an earlier run are handed over first", len(left_over))
         self._later(self._begin)
         self.loop.start(cursor, left_over)
+        self._outbox.start(self._outbox_gave_up)
 
     def wait(self, timeout: Optional[float]) -> bool:
         """Wait for the end; False when *timeout* seconds passed first. Raises what ended the client by itself."""
@@ -122,22 +130,21 @@ class Running:
     def shutdown(self, timeout: float) -> bool:
         """Stop polling, handle what has come, say farewell, end the threads; whether all of that came about in time.
 
-        The order: flag, wake the poll, join its thread, let the queued messages be handled; what still waits for the
-        network near the end of *timeout* is ended with a typed error, and its message stays in the store. A handler
-        may call it: its own thread then ends later by itself.
+        The order: flag, wake the poll and the outbox, join their threads, let the queued messages be handled; what
+        still waits for the network near the end of *timeout* is ended with a typed error, and its message stays in the
+        store. A handler may call it: its own thread then ends later by itself.
         """
         deadline = self._clock.now() + timeout
         inside = threading.current_thread().name.startswith(f"{self._name}_")
         with self._lock:
             first, self._leaving = not self._leaving, True
         self.loop.stop()
+        self._outbox.stop()
         if inside and not first:
             return False  # whoever came first waits for this very thread
         alive = join_all([self.loop.worker], self._clock, deadline)
         self._ready.set()
-        if not self.dispatcher.drain(self._left(deadline) - min(ABORT_RESERVE, timeout / 2)):
-            self._aborting.set()
-            self._abort()
+        alive += self._end_sends(deadline, min(ABORT_RESERVE, timeout / 2))
         if not inside:
             self._say_farewell()
         drained = self.dispatcher.drain(self._left(deadline))
@@ -148,6 +155,20 @@ class Running:
         for name in alive:
             log.warning("thread %s is still running after a shutdown of %.1f s", name, timeout)
         return drained and not alive
+
+    def _end_sends(self, deadline: float, reserve: float) -> List[str]:
+        """Let the outbox and the handlers finish, and end what they wait for when they do not; threads still alive."""
+        sent = self._outbox.join(min(self._left(deadline) - reserve, OUTBOX_GRACE))
+        drained = self.dispatcher.drain(self._left(deadline) - reserve)
+        if not drained:
+            self._aborting.set()
+        if drained and sent:
+            return []
+        self._abort()
+        alive = self._outbox.join_until(deadline)
+        if drained:
+            self._resume()  # on_shutdown may still send
+        return alive
 
     def _left(self, deadline: float) -> float:
         return max(deadline - self._clock.now(), 0.0)
@@ -187,6 +208,7 @@ class Running:
 
     def _hand_over(self, entries: List[Entry]) -> None:
         for entry in entries:
+            self._outbox.heard(entry.message.from_user_id or "")
             self.dispatcher.submit(entry.message.from_user_id or "", partial(self._handle, entry))
 
     def _handle(self, entry: Entry) -> None:
@@ -215,6 +237,13 @@ class Running:
             datetime.fromtimestamp(self._clock.wall(), timezone.utc),
         )
         self._later(lambda: self._handler.on_token_stale(info))
+
+    def _outbox_gave_up(self, item: OutboxItem, error: WxError, done: Callable[[], None]) -> bool:
+        def tell() -> None:
+            self._guarded(partial(self._handler.on_outbox_given_up, item, error))
+            done()
+
+        return self.dispatcher.submit(LIFE_LANE, tell)
 
     def _later(self, callback: Callable[[], object]) -> bool:
         return self.dispatcher.submit(LIFE_LANE, partial(self._guarded, callback))

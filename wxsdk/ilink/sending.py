@@ -76,7 +76,7 @@ class Sender:
         self, to: str, text: str, context_token: Optional[str] = None, *, run_id: Optional[str] = None
     ) -> SendResult:
         """See ``WeixinClient.send_text``."""
-        items = self._text_items(text)
+        items = self.text_items(text)
         token = check_context_token(context_token)
         with self._turns.turn(check_recipient(to)):
             return _last_of([self._deliver(to, item, token, run_id) for item in items])
@@ -94,17 +94,30 @@ class Sender:
         """See ``WeixinClient.send_media``."""
         check_recipient(to)
         token = check_context_token(context_token)
-        items = [] if caption is None else self._text_items(caption, name="caption")
+        items = [] if caption is None else self.text_items(caption, name="caption")
+        # Outside of the turn, so that a text to the same user need not wait for a large file.
+        items.append(self.upload_item(to, path, progress))
+        with self._turns.turn(to):
+            return _last_of([self._deliver(to, item, token, run_id) for item in items])
+
+    def upload_item(self, to: str, path: PathLike, progress: Optional[ProgressCallback] = None) -> Dict[str, Any]:
+        """Upload the file at *path*, to be sent to the user *to*; the item of its message."""
         with SourceFile(path) as source:
             kind = kind_for(source.name)
             if source.name.lower().endswith(VOICE_ENDINGS):
                 log.info("%s goes as a file, since WeChat shows no voice bubbles of bots", source.name)
             self._allowance.check(to)
-            # Outside of the turn, so that a text to the same user need not wait for a large file.
-            uploaded = self._media_door.upload(to, source, progress=progress)
-        items.append(media_item(kind, uploaded))
+            return media_item(kind, self._media_door.upload(to, source, progress=progress))
+
+    def send_once(self, to: str, item: Dict[str, Any], client_id: str, context_token: Optional[str]) -> SendResult:
+        """Make one try of the message that the caller keeps under *client_id*; raises as ``send_text`` does."""
         with self._turns.turn(to):
-            return _last_of([self._deliver(to, item, token, run_id) for item in items])
+            self._allowance.check(to)
+            self._allowance.await_slot(client_id)
+            reply = self._api.send_message(message(to, item, client_id=client_id, context_token=context_token))
+            result = send_result(reply, item, client_id)
+            self._note(to, item, result)
+        return result
 
     def tool_call_start(
         self, to: str, name: str, call_id: Optional[str], context_token: Optional[str], run_id: str
@@ -124,7 +137,8 @@ class Sender:
         with self._turns.turn(check_recipient(to)):
             return self._deliver(to, item, context_token, run_id)
 
-    def _text_items(self, text: str, *, name: str = "text") -> List[Dict[str, Any]]:
+    def text_items(self, text: str, *, name: str = "text") -> List[Dict[str, Any]]:
+        """The items that *text* goes out as; ConfigError when nothing of it can."""
         checked = check_text(text, name=name)
         if self._config.markdown_filter:
             checked = filter_markdown(checked)

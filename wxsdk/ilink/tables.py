@@ -10,6 +10,7 @@ CONTEXT_TOKENS = "context_token"  # user id -> the newest context token of that 
 SEEN = "seen"  # key of a message -> "": what came lately, against duplicates
 QUOTES = "quote"  # quote_key -> the message as JSON, for quotes that carry only an id
 QUOTA = "quota"  # user id -> "<sent> <heard_at>"
+OUTBOX = "outbox"  # waits to be sent: id -> the message as JSON, in the order of the calls
 
 CURSOR = "cursor"
 TOKEN = "token"

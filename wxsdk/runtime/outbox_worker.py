@@ -129,6 +129,7 @@ class Postbox:
             return
         with self._changed:
             self._load()
+            self._lines.wake()  # what was waited for may have happened meanwhile
             self._given_up = given_up
             self._number = number = next_number()
             self.worker = worker = Worker(f"wxsdk-outbox-{number}", partial(self._run, number))
