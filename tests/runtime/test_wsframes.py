@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import struct
+import threading
 import time
 import tracemalloc
+from typing import List
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wxsdk.runtime.wsframes import CLOSE, PING, PONG, SKIPPED, TEXT, FrameParser, Message
+from wxsdk.runtime.wsframes import CLOSE, PING, PONG, SKIPPED, TEXT, FrameParser, Message, client_frame
 
 LIMIT = 100_000
 
@@ -141,3 +143,30 @@ def test_a_large_message_in_small_blocks_takes_linear_time() -> None:
     messages = [message for start in range(0, len(wire), 1000) for message in parser.feed(wire[start : start + 1000])]
     assert time.process_time() - started < 2.0  # quadratic time would be minutes
     assert messages == [(TEXT, b"x" * 8_000_000)]
+
+
+def test_mask_keys_are_fresh_for_each_frame_and_thread() -> None:
+    keys: List[bytes] = []
+
+    def take() -> None:
+        keys.extend(client_frame(TEXT, b"")[2:6] for _ in range(1000))
+
+    threads = [threading.Thread(target=take) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(keys) == 4000
+    assert len(set(keys)) > 3990  # of four random bytes, two are alike now and then
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536, 700_000])
+def test_a_client_frame_is_masked_and_carries_its_payload(size: int) -> None:
+    payload = bytes(index % 251 for index in range(size))
+    made = client_frame(TEXT, payload)
+    assert made[0] == 0x80 | TEXT
+    start = 2 + (0 if size < 126 else 2 if size < 65_536 else 8)
+    length = made[1] & 0x7F if size < 126 else int.from_bytes(made[2:start], "big")
+    assert (made[1] & 0x80, length) == (0x80, size)
+    key, masked = made[start : start + 4], made[start + 4 :]
+    assert bytes(byte ^ key[index % 4] for index, byte in enumerate(masked)) == payload

@@ -16,6 +16,8 @@ SKIPPED = -1  # the payload is the reason, in ASCII
 Message = Tuple[int, bytes]
 
 _CONTINUATION, _BINARY = 0x0, 0x2
+_STOCKED_KEYS = 256
+_stock: List[bytes] = []  # mask keys; a list's pop and extend are each one step to other threads
 _MAX_CONTROL_PAYLOAD = 125  # bytes; RFC 6455, 5.5
 
 
@@ -28,10 +30,24 @@ def client_frame(opcode: int, payload: bytes) -> bytes:
         head = struct.pack("!BBH", 0x80 | opcode, 0x80 | 126, size)
     else:
         head = struct.pack("!BBQ", 0x80 | opcode, 0x80 | 127, size)
-    key = os.urandom(4)
+    key = _mask_key()
     mask = (key * (size // 4 + 1))[:size]
     masked = int.from_bytes(payload, "little") ^ int.from_bytes(mask, "little")
     return head + key + masked.to_bytes(size, "little")
+
+
+def _mask_key() -> bytes:
+    """Four unpredictable bytes, taken from a stock.
+
+    Asking the system for each frame's key lets other threads in between, which is what a thread that sends must not do
+    when many of them send.
+    """
+    while True:
+        try:
+            return _stock.pop()
+        except IndexError:  # empty: as many threads as see that fill it
+            fresh = os.urandom(4 * _STOCKED_KEYS)
+            _stock.extend([fresh[start : start + 4] for start in range(0, len(fresh), 4)])
 
 
 class FrameParser:
