@@ -25,6 +25,7 @@ def test_a_signal_ends_the_wait_at_once_and_the_handlers_are_put_back(number: si
 
     wait_until_stopped(wait)
     assert len(waits) == 1
+    assert waits[0] <= 0.2  # seconds; so long does a signal wait that comes just as a wait begins
     assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == before
 
 

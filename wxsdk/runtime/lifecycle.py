@@ -11,7 +11,8 @@ from ..log import get_logger
 
 log = get_logger(__name__)
 
-WAKE_EVERY = 1.0  # seconds; on Windows a wait without an end is not interrupted by Ctrl-C
+# Seconds. On Windows a wait is not interrupted by Ctrl-C, and nowhere is one that begins just as the signal arrives.
+WAKE_EVERY = 0.2
 
 
 def wait_until_stopped(wait: Callable[[float], bool]) -> None:
