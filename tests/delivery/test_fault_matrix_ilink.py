@@ -369,13 +369,13 @@ def test_a_handler_that_never_returns(ilink: ILinkSim, table: List[Row], caplog:
     gate.wait_entered()
     ilink.user("bob").says("hi")
     assert ilink.user("bob").expects(WAIT).text == "hi"
+    until(lambda: bot.client.health().workers_busy == 1)
     health = bot.client.health()
     stopper = _Stopper(bot.client)
     bot.clock.wait_parked(name="stopper")
     bot.clock.advance(5.0)
     assert stopper.result() is False
     table.append(("handler", "never returns", "nothing", health.state.name, "–", "others: 0 s"))
-    assert health.workers_busy == 1
     assert health.state is HealthState.RUNNING
     assert "still running after a shutdown" in caplog.text
     gate.open()
