@@ -133,7 +133,7 @@ def test_a_connection_that_comes_back_during_the_try_is_not_missed() -> None:
     box = lines(entry("1"))
     one = taken(box)
     box.wake()
-    box.settle(one, Retry(60.0), 0.0)
+    box.settle(one, Retry(60.0, pause=60.0), 0.0)
     assert taken(box).id == "1"
 
 

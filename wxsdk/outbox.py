@@ -156,7 +156,7 @@ Step = Union[Try, Expired, Idle]
 class _Line:
     """The messages to one recipient, oldest first."""
 
-    __slots__ = ("busy", "due", "entries", "for_user", "news", "tried")
+    __slots__ = ("busy", "due", "entries", "for_user", "news", "tried", "wakes")
 
     def __init__(self) -> None:
         self.entries: Deque[Entry] = deque()
@@ -165,6 +165,7 @@ class _Line:
         self.busy = False  # the first one is being tried
         self.news = False  # something happened meanwhile that a failure may not have seen
         self.tried = 0  # number of the last try, for taking turns
+        self.wakes = 0  # how often everything had been woken when that one began
 
 
 class Lines:
@@ -177,6 +178,7 @@ class Lines:
         self._paused_until = -math.inf
         self._row = 0
         self._tries = 0
+        self._wakes = 0
 
     def __len__(self) -> int:
         return len(self._all)
@@ -199,6 +201,15 @@ class Lines:
         """Put *entry* at the end of its line."""
         self._all[entry.id] = entry
         self._lines.setdefault(entry.to, _Line()).entries.append(entry)
+
+    def reload(self, entries: List[Entry]) -> None:
+        """Hold *entries* and nothing else, but go on with those of them that are being tried."""
+        busy = {line.entries[0].id: line.entries[0] for line in self._lines.values() if line.busy}
+        self._all, self._lines = {}, {}
+        for entry in entries:
+            self.add(busy.get(entry.id, entry))
+        for line in self._lines.values():
+            line.busy = line.entries[0].id in busy
 
     def waiting(self, id: str) -> Optional[Entry]:
         """The message of that id; None when there is none, or when it is being tried."""
@@ -230,11 +241,13 @@ class Lines:
             return Idle(min([*hours, oldest.born + self._max_age]) - now)
         line = min(ready, key=lambda each: each.tried)
         self._tries += 1
-        line.tried, line.busy, line.news = self._tries, True, False
+        line.tried, line.busy, line.news, line.wakes = self._tries, True, False, self._wakes
         return Try(line.entries[0], self._row)
 
     def settle(self, entry: Entry, verdict: Verdict, now: float) -> None:
         """The try of *entry* led to *verdict*."""
+        if self._all.get(entry.id) is not entry:
+            return  # gone meanwhile
         line = self._lines[entry.to]
         line.busy = False
         paused = isinstance(verdict, Retry) and verdict.pause > 0
@@ -245,7 +258,8 @@ class Lines:
         entry.failures += 1
         if isinstance(verdict, Retry):
             line.due, line.for_user = now + verdict.delay, False
-            self._paused_until = max(self._paused_until, now + verdict.pause)
+            if line.wakes == self._wakes:  # else what failed may have been the state before
+                self._paused_until = max(self._paused_until, now + verdict.pause)
         else:
             line.due = math.inf if verdict.at_latest is None else now + verdict.at_latest
             line.for_user = True
@@ -262,7 +276,8 @@ class Lines:
 
     def wake(self) -> None:
         """The connection is back, or the credentials are new: whatever failed may work now."""
-        self._paused_until = -math.inf
+        self._wakes += 1
+        self._paused_until, self._row = -math.inf, 0
         for line in self._lines.values():
             line.news, line.due = True, -math.inf
 

@@ -330,6 +330,41 @@ def test_an_unreadable_row_is_left_out(office: Office) -> None:
     assert office.rows() == 0
 
 
+def test_what_another_process_sent_meanwhile_is_not_sent_again(office: Office) -> None:
+    standby = office.open(start=False)
+    first = standby.put("alice", "text", {})
+    active = office.open()
+    active.put("alice", "text", {})
+    for _ in range(2):
+        office.desk.next_try()
+        office.desk.answer(Sent())
+    assert active.flush(WAIT)
+    active.stop()
+    last = active.put("bob", "text", {})
+    assert [item.id for item in standby.pending()] == [first.id]
+    standby.load()
+    standby.start(office.desk.give_up)
+    assert office.desk.next_try().id == last.id
+    office.desk.answer(Sent())
+    assert standby.flush(WAIT)
+    assert office.desk.idle
+
+
+def test_a_try_under_way_goes_on_when_the_store_is_read_again(office: Office) -> None:
+    box = office.open()
+    ids = [box.put("alice", "text", {}).id for _ in range(2)]
+    office.desk.next_try()
+    box.stop()
+    box.load()
+    box.start(office.desk.give_up)
+    assert [item.id for item in box.pending()] == ids
+    for _ in range(2):
+        office.desk.answer(Sent())
+    assert office.desk.next_try().id == ids[1]
+    assert box.flush(WAIT)
+    assert office.desk.idle
+
+
 def test_nothing_of_the_caller_is_shared(office: Office) -> None:
     box = office.open(start=False)
     payload = {"list": [1]}

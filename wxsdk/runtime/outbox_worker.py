@@ -59,6 +59,7 @@ class Postbox:
         self._given_up: Optional[GivenUp] = None
         self._owed_lock = threading.Lock()
         self._owed: Set[str] = set()  # rows whose deletion failed; the next write makes up for it
+        self._telling: Set[str] = set()  # rows of messages whose user is being told that they are given up
         self.enabled = enabled
         self.worker: Optional[Worker] = None
 
@@ -114,9 +115,13 @@ class Postbox:
     # what its client does
 
     def load(self) -> None:
-        """Read what waits from the store, whose errors are raised here; the first use does it by itself."""
+        """Read what waits from the store, whose errors are raised here; to be called before ``start``.
+
+        The first use reads it, too; but until this process is the one that sends, another one may have sent some of it.
+        """
         if self.enabled:
             with self._changed:
+                self._loaded = False
                 self._load()
 
     def start(self, given_up: GivenUp) -> None:
@@ -207,8 +212,17 @@ class Postbox:
     def _give_up(self, entry: Entry, error: WxError) -> None:
         log.warning("a message of the outbox to %s is given up: %s", entry.to, error)
         given_up = self._given_up
-        if given_up is None or not given_up(entry.item(), error, partial(self._forget, entry.id)):
+        with self._owed_lock:
+            self._telling.add(entry.id)
+        if given_up is None or not given_up(entry.item(), error, partial(self._told, entry.id)):
+            with self._owed_lock:
+                self._telling.discard(entry.id)
             log.warning("the client ended before its callback; the message is given up again at the next start")
+
+    def _told(self, id: str) -> None:
+        self._forget(id)
+        with self._owed_lock:
+            self._telling.discard(id)
 
     # the store
 
@@ -216,10 +230,14 @@ class Postbox:
         if self._loaded:
             return
         now, wall = self._clock.now(), self._clock.wall()
+        with self._owed_lock:
+            finished = self._owed | self._telling
         unreadable: List[Change] = []
         entries: List[Entry] = []
         for id, text in self._store.items(self._table):
             entry = Entry.decode(id, text)
+            if id in finished:
+                continue
             if entry is None:
                 unreadable.append(Delete(self._table, id))
             else:
@@ -229,8 +247,7 @@ class Postbox:
         if unreadable:
             log.warning("%d unreadable message(s) of the outbox are left out", len(unreadable))
             self._write(unreadable)
-        for entry in entries:
-            self._lines.add(entry)
+        self._lines.reload(entries)
         self._loaded = True
 
     def _keep(self, entry: Entry) -> None:
