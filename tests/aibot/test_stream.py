@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from typing import Any, Callable, List, Optional
 
 import pytest
@@ -234,3 +236,26 @@ def test_an_event_takes_no_stream(sim: AiBotSim, client: WSClient) -> None:
         sim.user("alice").enters_chat()
         assert told.wait(5)
     assert isinstance(errors[0], Unsupported)
+
+
+def test_a_stream_that_is_opened_and_forgotten_is_not_kept(sim: AiBotSim, client: WSClient) -> None:
+    kept: List[Any] = []
+    opened = threading.Event()
+    client.on_message_text(lambda frame: (kept.append(weakref.ref(client.open_stream(frame))), opened.set()))
+    with client.connect(wait=5):
+        sim.user("alice").says("x")
+        assert opened.wait(5)
+    gc.collect()
+    assert kept[0]() is None
+
+
+def test_a_stream_that_was_begun_and_forgotten_is_ended_by_the_stop(sim: AiBotSim, client: WSClient) -> None:
+    @client.on_message_text
+    def begin(frame: WsFrame) -> None:
+        client.open_stream(frame).thinking()
+
+    with client.connect(wait=5):
+        sim.user("alice").says("x")
+        sim.wait_for(lambda: sim.thinking())
+        gc.collect()
+    assert not sim.thinking()

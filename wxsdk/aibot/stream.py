@@ -7,7 +7,8 @@ frame is posted by whichever thread finds it due (a writer, the reader after an 
 from __future__ import annotations
 
 import threading
-from typing import Any, Callable, List, Optional, Set
+import weakref
+from typing import Any, Callable, List, Optional
 
 from ..errors import ConnectionLost, WxError
 from ..runtime.clock import Clock
@@ -31,7 +32,8 @@ class OpenStreams:
         self._replies = replies
         self._clock = clock
         self._lock = threading.Lock()
-        self._open: Set[ReplyStream] = set()
+        # Weak: one that its user has forgotten lives on by its timers until its message has been ended for good.
+        self._open: weakref.WeakSet[ReplyStream] = weakref.WeakSet()
 
     def open(self, frame: WsFrame, feedback: Any) -> ReplyStream:
         """A new stream that answers *frame*. Sends nothing yet; raises as reply_stream does."""
