@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import socket
@@ -44,6 +45,7 @@ class Line:
         self.number = number
         self.close_code: Optional[int] = None
         self.opcodes: List[int] = []
+        self.over = threading.Event()  # nothing more will be read
 
     def write(self, opcode: int, payload: bytes) -> None:
         size = len(payload)
@@ -62,7 +64,8 @@ class Line:
     def end(self, code: Optional[int]) -> None:
         """A close frame, without a code for 1005, and the end of the TCP connection."""
         self.write(CLOSE, b"" if code is None else struct.pack("!H", code))
-        self.sock.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):  # the client may be gone by now
+            self.sock.shutdown(socket.SHUT_WR)
 
     def reset(self) -> None:
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -132,10 +135,8 @@ class RawGateway:
         self._threads[0].join()
         self._listener.close()
         for line in self.lines:
-            try:
+            with contextlib.suppress(OSError):  # it may have ended by itself
                 line.sock.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                continue  # it has ended by itself
         for thread in self._threads[1:]:
             thread.join()
         for line in self.lines:
@@ -201,10 +202,9 @@ class RawGateway:
             if text is None:
                 break
             self._react(line, Got(line.number, json.loads(text)))
-        try:
-            line.sock.shutdown(socket.SHUT_RDWR)  # an answer to the client's good-bye
-        except OSError:
-            return
+        line.over.set()
+        with contextlib.suppress(OSError):
+            line.sock.shutdown(socket.SHUT_RDWR)
 
     def _react(self, line: Line, got: Got) -> None:
         answer = self.answers.get(str(got.cmd), ok)(got)
