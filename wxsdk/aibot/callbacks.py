@@ -50,6 +50,12 @@ class Callbacks:
         the client (AuthFailed, ReconnectExhausted, Kicked)."""
         return self._register("error", handler)
 
+    def on_outbox_given_up(self, handler: F) -> F:
+        """``handler(item, error)`` for a push of ``client.outbox`` that is given up: it waited too long
+        (LimitExceeded), was refused for good, or may have gone out without anybody knowing
+        (``error.may_have_been_sent``). Called again after a restart when the process ended before it returned."""
+        return self._register("outbox_given_up", handler)
+
     def on_message(self, handler: F) -> F:
         """``handler(frame)`` for every message, before those of its type."""
         return self._register("message", handler)

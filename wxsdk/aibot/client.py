@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, List, Optional, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 from ..errors import ConnectionLost, WxError
 from ..health import Health, HealthState
+from ..outbox import OutboxItem
 from ..runtime.clock import Clock
 from ..runtime.instance_lock import InstanceLock
 from ..runtime.lifecycle import wait_until_stopped
+from ..runtime.store import MemoryStore, Store
 from ..runtime.worker import join_all, next_number
 from ..runtime.wsock import WsDoor
 from .callbacks import Callbacks
@@ -22,6 +24,7 @@ from .delivery import Delivery
 from .download import Downloads, Folder
 from .frames import WsFrame
 from .logger import BotLog
+from .outbox import Outbox, make_outbox
 from .replies import Replies
 from .seen import SeenIds
 from .sending import Sending
@@ -31,6 +34,7 @@ from .upload import FileLike, Progress, upload
 
 DEFAULT_SHUTDOWN = 5.0  # seconds
 NEWS_GRACE = 5.0  # seconds that wait() gives on_error to hear why the client ended; usually under a millisecond
+OUTBOX_FAREWELL = 1.0  # seconds that disconnect() gives a push of the outbox to be acknowledged; else nobody knows
 STREAM_FAREWELL = 1.0  # seconds that disconnect() gives open streams to end their messages; none when none is open
 
 
@@ -64,6 +68,7 @@ class _Run(Listener):
         self.delivery.tell("connected")
 
     def authenticated(self) -> None:
+        self._client._postbox.wake()
         self.delivery.tell("authenticated")
 
     def disconnected(self, reason: str) -> None:
@@ -78,6 +83,9 @@ class _Run(Listener):
     def pushed(self, frames: List[WsFrame]) -> None:
         self.delivery.pushed(frames)
 
+    def gave_up(self, item: OutboxItem, error: WxError, done: Callable[[], None]) -> bool:
+        return self.delivery.tell_then(done, "outbox_given_up", item, error)
+
     def over(self) -> None:
         self._client._streams.abandon()
         self._client._instance.release()
@@ -89,16 +97,22 @@ class _Run(Listener):
 class WSClient(Callbacks, Sending):
     """A WeCom AI bot.
 
-    Making one starts and opens nothing. Everything may be called from any thread, callbacks included. Use it as a
-    context manager, or ``run()`` it, or ``connect()`` and ``disconnect()``.
+    store: where ``outbox`` keeps what waits; a MemoryStore by default. Making a client starts and opens nothing.
+    Everything may be called from any thread, callbacks included. Use it as a context manager, or ``run()`` it, or
+    ``connect()`` and ``disconnect()``.
     """
 
-    def __init__(self, options: WSClientOptions, *, _clock: Optional[Clock] = None) -> None:
+    def __init__(
+        self, options: WSClientOptions, *, store: Optional[Store] = None, _clock: Optional[Clock] = None
+    ) -> None:
         clock = _clock or Clock()
         replies = Replies(options, clock)
         Callbacks.__init__(self)
         Sending.__init__(self, options, replies, clock)
         self.options = options
+        self._store: Store = MemoryStore() if store is None else store
+        self._postbox = make_outbox(self._store, options, replies, clock, self._remember_card)
+        self.outbox = Outbox(self._postbox)
         self._streams = OpenStreams(options, replies, clock)
         self._log = BotLog(options.logger, (str(options.secret),))
         self._seen = SeenIds(options.max_seen_ids)
@@ -260,27 +274,42 @@ class WSClient(Callbacks, Sending):
                 if run is None or (run.stopping and run.ended.is_set()):
                     if self.options.single_instance:
                         self._instance.acquire()
+                    try:
+                        self._postbox.load()
+                    except BaseException:
+                        self._instance.release()
+                        raise
                     self._door.resume()
                     run = self._run = _Run(self, self._clock)
                     run.connection.start()
+                    self._postbox.start(run.gave_up)
                     return run
                 if run.error is None and not run.stopping:
                     return run
             self.disconnect()
 
     def _stop(self, run: _Run, deadline: float) -> bool:
+        self._postbox.stop()
         if run.connection.state is State.READY:
             self._streams.break_off(min(self._clock.now() + STREAM_FAREWELL, deadline))
+        self._postbox.join(min(OUTBOX_FAREWELL, deadline - self._clock.now()))
         run.connection.stop()
         self._downloads.interrupt()
-        alive = join_all(run.connection.workers, self._clock, deadline)
+        alive = join_all(run.connection.workers, self._clock, deadline) + self._postbox.join_until(deadline)
         run.delivery.drain(deadline)
         alive += run.delivery.close(deadline)
         self._downloads.close()
+        self._close_store()
         run.ended.set()
         if alive:
             self._log.warning("still running after disconnect: %s", ", ".join(alive))
         return not alive
+
+    def _close_store(self) -> None:
+        try:
+            self._store.close()
+        except Exception as exc:  # noqa: BLE001  a store may raise anything of its own
+            self._log.warning("the store could not be closed: %s", type(exc).__name__)
 
 
 def _health_state(connection: Connection) -> HealthState:

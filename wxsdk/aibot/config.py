@@ -44,6 +44,8 @@ class WSClientOptions:
     stream_interval: least time between two frames of an open_stream (ours: a few frames a second).
     stream_keepalive, stream_life: most time between two of its frames, and from a message's first to its last; the
         platform's limits, 6 and 10 minutes, are disputed (protocol-aibot, 4).
+    outbox: keep pushes of ``client.outbox`` that cannot go now. outbox_max_age: how long each of them may wait.
+        outbox_max_count: how many may wait (86,400 s and 1,000, choices of ours).
     single_instance: refuse, with AlreadyRunning, a second client of this bot on this machine (it would kick the first).
     ssl_context: an ssl.SSLContext of yours (a private CA). proxy: "http://[user:password@]host:port", a CONNECT proxy.
     logger: an object with debug, info, warning (or warn) and error; None: the standard logger "wxsdk.aibot".
@@ -78,6 +80,9 @@ class WSClientOptions:
     stream_keepalive: float = 240.0
     stream_life: float = 570.0
     single_instance: bool = True
+    outbox: bool = False
+    outbox_max_age: float = 86_400.0
+    outbox_max_count: int = 1000
 
     def __post_init__(self) -> None:
         for each in fields(self):
@@ -204,4 +209,7 @@ _CHECKS: Dict[str, Callable[[str, Any], Any]] = {
     "stream_keepalive": _seconds,
     "stream_life": _seconds,
     "single_instance": _flag,
+    "outbox": _flag,
+    "outbox_max_age": _seconds,
+    "outbox_max_count": _count(1),
 }

@@ -98,6 +98,11 @@ class Delivery:
         if handlers:
             self._urgent.submit(_NEWS, partial(self._run, handlers, arguments, event != "error"))
 
+    def tell_then(self, done: Task, event: str, *arguments: Any) -> bool:
+        """As ``tell``, and call *done* when every function has returned; False when there are no threads any more."""
+        handlers = (*self._callbacks.handlers(event), lambda *_: done())
+        return self._urgent.submit(_NEWS, partial(self._run, handlers, arguments))
+
     def after_news(self, action: Task) -> None:
         """Call *action*, which must be short, when everything told before has been heard."""
         if not self._urgent.submit(_NEWS, action):

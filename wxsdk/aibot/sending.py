@@ -173,8 +173,11 @@ class Sending:
 
     def _send_card(self, out: Outgoing) -> WsFrame:
         answer = self._send(out)
-        card = (out.body or {}).get("template_card")
+        self._remember_card(out.body or {})
+        return answer
+
+    def _remember_card(self, body: Dict[str, Any]) -> None:
+        card = body.get("template_card")
         if isinstance(card, dict):
             with self._cards_lock:
                 self._cards.remember(card)
-        return answer
