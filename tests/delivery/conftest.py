@@ -9,6 +9,7 @@ import pytest
 from wxsdk.sim import AiBotSim, ILinkSim
 
 Row = Tuple[str, ...]
+Figure = Callable[[str, Any], None]
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +30,7 @@ def aibot() -> Iterator[AiBotSim]:
 
 
 @pytest.fixture
-def figure(record_property: Callable[[str, Any], None]) -> Callable[[str, Any], None]:
+def figure(record_property: Figure) -> Figure:
     """Notes a measured figure: in the report of the run, and on paper for ``pytest -s``."""
 
     def note(name: str, value: Any) -> None:

@@ -6,7 +6,7 @@ import json
 import logging
 import threading
 import time
-from typing import Any, Callable, List, Tuple
+from typing import Any, List, Tuple
 
 import pytest
 
@@ -21,9 +21,9 @@ from wxsdk.sim import AiBotSim, ILinkSim
 from wxsdk.sim.aibot_callbacks import callback_body
 from wxsdk.testing import FakeClock
 
+from .conftest import Figure
 from .waiting import WAIT, until
 
-Figure = Callable[[str, Any], None]
 PROMISED = 0.2  # seconds, the 99th percentile of another user's wait
 
 
