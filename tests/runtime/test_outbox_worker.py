@@ -13,7 +13,7 @@ from wxsdk.errors import ConfigError, LimitExceeded, TransportError, WxError
 from wxsdk.outbox import Entry, GiveUp, OutboxItem, Retry, Sent, Verdict, WaitForUser
 from wxsdk.runtime.outbox_worker import Keep, OutboxCalls, Postbox
 from wxsdk.runtime.sqlite_store import SQLiteStore
-from wxsdk.runtime.store import Change, MemoryStore, Put, Store
+from wxsdk.runtime.store import Change, Delete, MemoryStore, Put, Store
 from wxsdk.testing import FakeClock
 
 WAIT = 10.0  # real seconds after which a test gives up
@@ -405,8 +405,6 @@ def test_what_the_store_does_not_take_is_not_taken_in() -> None:
 
 
 def test_a_deletion_that_failed_is_made_up_for() -> None:
-    from wxsdk.runtime.store import Delete
-
     store = Failing()
     office = Office(store)
     box = office.open()
