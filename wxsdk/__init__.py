@@ -1,55 +1,14 @@
-"""wxsdk: the synchronous SDK for WeChat bots (personal WeChat through iLink, and WeCom AI bots)."""
+"""wxsdk: the synchronous SDK for WeChat bots (personal WeChat through iLink, and WeCom AI bots).
+
+A name is imported when it is first asked for, so a program waits for the protocol that it uses only.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Dict, List
+
 from ._version import __version__
-from .aibot.bodies import (
-    Feedback,
-    MarkdownBody,
-    MarkdownContent,
-    MediaContent,
-    ReplyImage,
-    ReplyMsgItem,
-    StreamBody,
-    StreamContent,
-    StreamWithTemplateCardBody,
-    TemplateCardBody,
-    TextBody,
-    TextContent,
-    VideoOptions,
-    WeComMediaType,
-)
-from .aibot.callback_crypto import Encrypted, WecomCrypto
-from .aibot.cards import (
-    ActionMenu,
-    Button,
-    CardAction,
-    CardImage,
-    CardSource,
-    Checkbox,
-    EmphasisContent,
-    HorizontalContent,
-    ImageTextArea,
-    Jump,
-    MainTitle,
-    MenuAction,
-    Option,
-    QuoteArea,
-    Selection,
-    SubmitButton,
-    TemplateCard,
-    TemplateCardType,
-    VerticalContent,
-)
-from .aibot.chunks import UploadMediaResult
-from .aibot.client import WSClient
-from .aibot.config import WSClientOptions
-from .aibot.frames import WsCmd, WsFrame
-from .aibot.ids import generate_req_id
-from .aibot.inbound import EventType, FeedbackType, InboundBody, MessageType
-from .aibot.logger import DefaultLogger
-from .aibot.stream import ReplyStream
-from .aibot.streams import StreamOutcome
 from .errors import (
     AckTimeout,
     AlreadyRunning,
@@ -78,26 +37,75 @@ from .errors import (
     UploadFailed,
     WxError,
 )
-from .health import Health, HealthState
-from .ilink.api import ILinkApi
-from .ilink.client import WeixinClient
-from .ilink.config import WeixinConfig
-from .ilink.context import MessageContext
-from .ilink.handler import MessageHandler, TokenStaleInfo
-from .ilink.login import LoginState, LoginStatus
-from .ilink.markdown import StreamingMarkdownFilter, filter_markdown
-from .ilink.media import MediaInfo
-from .ilink.outbound import SendResult
-from .ilink.qr import QrLogin, QrLoginSession, StandaloneQrLogin
-from .ilink.quota import Quota
-from .ilink.quotes import RefMessageInfo
-from .ilink.runs import OutboundRun
-from .ilink.tokens import ContextTokenStore
-from .ilink.wire import CDNMedia, MessageItem, MessageItemType, WeixinMessage
-from .outbox import OutboxItem
-from .runtime.sqlite_store import SQLiteStore
-from .runtime.store import MemoryStore, Store
-from .textsplit import split_text
+
+if TYPE_CHECKING:
+    from .aibot.bodies import (
+        Feedback,
+        MarkdownBody,
+        MarkdownContent,
+        MediaContent,
+        ReplyImage,
+        ReplyMsgItem,
+        StreamBody,
+        StreamContent,
+        StreamWithTemplateCardBody,
+        TemplateCardBody,
+        TextBody,
+        TextContent,
+        VideoOptions,
+        WeComMediaType,
+    )
+    from .aibot.callback_crypto import Encrypted, WecomCrypto
+    from .aibot.cards import (
+        ActionMenu,
+        Button,
+        CardAction,
+        CardImage,
+        CardSource,
+        Checkbox,
+        EmphasisContent,
+        HorizontalContent,
+        ImageTextArea,
+        Jump,
+        MainTitle,
+        MenuAction,
+        Option,
+        QuoteArea,
+        Selection,
+        SubmitButton,
+        TemplateCard,
+        TemplateCardType,
+        VerticalContent,
+    )
+    from .aibot.chunks import UploadMediaResult
+    from .aibot.client import WSClient
+    from .aibot.config import WSClientOptions
+    from .aibot.frames import WsCmd, WsFrame
+    from .aibot.ids import generate_req_id
+    from .aibot.inbound import EventType, FeedbackType, InboundBody, MessageType
+    from .aibot.logger import DefaultLogger
+    from .aibot.stream import ReplyStream
+    from .aibot.streams import StreamOutcome
+    from .health import Health, HealthState
+    from .ilink.api import ILinkApi
+    from .ilink.client import WeixinClient
+    from .ilink.config import WeixinConfig
+    from .ilink.context import MessageContext
+    from .ilink.handler import MessageHandler, TokenStaleInfo
+    from .ilink.login import LoginState, LoginStatus
+    from .ilink.markdown import StreamingMarkdownFilter, filter_markdown
+    from .ilink.media import MediaInfo
+    from .ilink.outbound import SendResult
+    from .ilink.qr import QrLogin, QrLoginSession, StandaloneQrLogin
+    from .ilink.quota import Quota
+    from .ilink.quotes import RefMessageInfo
+    from .ilink.runs import OutboundRun
+    from .ilink.tokens import ContextTokenStore
+    from .ilink.wire import CDNMedia, MessageItem, MessageItemType, WeixinMessage
+    from .outbox import OutboxItem
+    from .runtime.sqlite_store import SQLiteStore
+    from .runtime.store import MemoryStore, Store
+    from .textsplit import split_text
 
 __all__ = [
     "AckTimeout",
@@ -206,3 +214,61 @@ __all__ = [
     "generate_req_id",
     "split_text",
 ]
+
+_NAMES_OF = {  # as they are imported above
+    ".aibot.bodies": (
+        "Feedback MarkdownBody MarkdownContent MediaContent ReplyImage ReplyMsgItem StreamBody StreamContent "
+        "StreamWithTemplateCardBody TemplateCardBody TextBody TextContent VideoOptions WeComMediaType"
+    ),
+    ".aibot.callback_crypto": "Encrypted WecomCrypto",
+    ".aibot.cards": (
+        "ActionMenu Button CardAction CardImage CardSource Checkbox EmphasisContent HorizontalContent "
+        "ImageTextArea Jump MainTitle MenuAction Option QuoteArea Selection SubmitButton TemplateCard "
+        "TemplateCardType VerticalContent"
+    ),
+    ".aibot.chunks": "UploadMediaResult",
+    ".aibot.client": "WSClient",
+    ".aibot.config": "WSClientOptions",
+    ".aibot.frames": "WsCmd WsFrame",
+    ".aibot.ids": "generate_req_id",
+    ".aibot.inbound": "EventType FeedbackType InboundBody MessageType",
+    ".aibot.logger": "DefaultLogger",
+    ".aibot.stream": "ReplyStream",
+    ".aibot.streams": "StreamOutcome",
+    ".health": "Health HealthState",
+    ".ilink.api": "ILinkApi",
+    ".ilink.client": "WeixinClient",
+    ".ilink.config": "WeixinConfig",
+    ".ilink.context": "MessageContext",
+    ".ilink.handler": "MessageHandler TokenStaleInfo",
+    ".ilink.login": "LoginState LoginStatus",
+    ".ilink.markdown": "StreamingMarkdownFilter filter_markdown",
+    ".ilink.media": "MediaInfo",
+    ".ilink.outbound": "SendResult",
+    ".ilink.qr": "QrLogin QrLoginSession StandaloneQrLogin",
+    ".ilink.quota": "Quota",
+    ".ilink.quotes": "RefMessageInfo",
+    ".ilink.runs": "OutboundRun",
+    ".ilink.tokens": "ContextTokenStore",
+    ".ilink.wire": "CDNMedia MessageItem MessageItemType WeixinMessage",
+    ".outbox": "OutboxItem",
+    ".runtime.sqlite_store": "SQLiteStore",
+    ".runtime.store": "MemoryStore Store",
+    ".textsplit": "split_text",
+}
+_PACKAGES = ("aibot", "ilink", "runtime", "sim", "testing")
+_HOMES: Dict[str, str] = {name: module for module, names in _NAMES_OF.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for the first time; from then on it is a plain attribute."""
+    if name in _PACKAGES:
+        return import_module(f".{name}", __name__)
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOMES[name], __name__), name)
+    return value
+
+
+def __dir__() -> List[str]:
+    return sorted({*globals(), *_HOMES})
