@@ -31,7 +31,7 @@ SHELL = {
         """allowance api book cdn client context files handler inbox outbox poll qr running runs sending tokens
         typing_sign vitals"""
     ),
-    "aibot": words("client connection delivery download replies sending stream ticker upload"),
+    "aibot": words("client connection delivery download outbox replies sending stream ticker upload"),
 }
 
 # What pure code may use of the standard library: nothing that reads, writes, waits, or differs from call to call.
