@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
-from typing import Callable, Dict, List, Optional
+from typing import Callable, Dict, Iterator, List, Optional
 
 from ..errors import ConfigError
 
@@ -76,6 +77,18 @@ def expect(condition: object, what: str) -> None:
         raise StepFailed(what)
 
 
+@contextlib.contextmanager
+def _only_errors_logged() -> Iterator[None]:
+    """The demo cuts a connection on purpose; a warning of that would only confuse."""
+    logger = logging.getLogger("wxsdk")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
 def run_demo(only: Optional[str] = None) -> int:
     """Run the demo and print its transcript; 0 only when every step came out as expected, within the time limit."""
     try:
@@ -86,11 +99,11 @@ def run_demo(only: Optional[str] = None) -> int:
             f"The demo needs the simulators, and {exc.name} is missing.", remedy="Run: pip install 'wxsdk[sim,qr]'"
         ) from exc
     shows: Dict[str, Callable[[Transcript], None]] = {"ilink": show_ilink, "aibot": show_aibot}
-    logging.getLogger("wxsdk").setLevel(logging.ERROR)  # the demo cuts a connection on purpose
     transcript = Transcript()
-    for name, show in shows.items():
-        if only in (None, name):
-            show(transcript)
+    with _only_errors_logged():
+        for name, show in shows.items():
+            if only in (None, name):
+                show(transcript)
     print()
     if transcript.seconds > TIME_LIMIT:
         transcript.failures += 1
