@@ -36,9 +36,13 @@ class Nursery:
         self._known = {"token": sim.token, "base_url": sim.base_url, "store": str(folder / "bot.db")}
         self.folder = folder
 
-    def fork(self, log: str, die: Optional[Tuple[str, int]] = None) -> int:
-        """Start a bot that writes to the file *log*, and kills itself at *die*; its pid."""
-        pid: int = self._tell(do="fork", log=str(self.folder / log), die=die, **self._known)["pid"]
+    def fork(self, log: str, die: Optional[Tuple[str, int]] = None, *, keeps_cursor: bool = False) -> int:
+        """Start a bot that writes to the file *log*, and kills itself at *die*; its pid.
+
+        keeps_cursor: it has no store, and keeps the cursor by itself.
+        """
+        cursor = str(self.folder / "cursor") if keeps_cursor else None
+        pid: int = self._tell(do="fork", log=str(self.folder / log), die=die, cursor=cursor, **self._known)["pid"]
         return pid
 
     def kill(self, pid: int) -> None:

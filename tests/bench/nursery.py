@@ -7,6 +7,8 @@ runs no thread, and forks a bot whenever it is told to:
     {"do": "kill", "pid": n}        SIGKILL, unless it is dead already                            -> {"dead": true}
     {"do": "wait", "pid": n}        wait until it has died by itself                              -> {"signal": n}
 
+With "cursor" naming a file, the bot has no store and keeps the cursor there by itself, as on_sync_buf_updated allows.
+
 A bot writes a line to its log when a handler begins ("B <user> <text> <redelivered>") and when it ends ("E …").
 """
 
@@ -17,11 +19,13 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import Any, Callable, Dict, Optional, Sequence
 
 from wxsdk.ilink.client import WeixinClient
 from wxsdk.ilink.config import WeixinConfig
 from wxsdk.ilink.context import MessageContext
+from wxsdk.ilink.handler import MessageHandler
 from wxsdk.runtime.sqlite_store import SQLiteStore
 from wxsdk.runtime.store import Change, Delete, Put
 
@@ -46,6 +50,25 @@ class DeadlyStore(SQLiteStore):
         self._die(f"before {kind}")
         super().write(changes)
         self._die(f"after {kind}")
+
+
+class CursorKeeper(MessageHandler):
+    """A handler that keeps the cursor in a file."""
+
+    def __init__(self, path: Path, on_message: Callable[[MessageContext], None]) -> None:
+        self._path = path
+        self._on_message = on_message
+
+    def known(self) -> Optional[str]:
+        return self._path.read_text() if self._path.exists() else None
+
+    def on_message(self, ctx: MessageContext) -> None:
+        self._on_message(ctx)
+
+    def on_sync_buf_updated(self, sync_buf: str) -> None:
+        fresh = self._path.with_suffix(".new")
+        fresh.write_text(sync_buf)
+        fresh.replace(self._path)
 
 
 def deadly(where: Optional[str], times: int) -> Die:
@@ -79,7 +102,12 @@ def serve(order: Dict[str, Any]) -> None:
         die("after handler")
 
     config = WeixinConfig(order["token"], base_url=order["base_url"], poll_retry_delay=0.02, poll_backoff_delay=0.05)
-    WeixinClient(config, on_message, store=DeadlyStore(order["store"], die)).start()
+    cursor = order.get("cursor")
+    if cursor is None:
+        WeixinClient(config, on_message, store=DeadlyStore(order["store"], die)).start()
+    else:
+        keeper = CursorKeeper(Path(cursor), on_message)
+        WeixinClient(config, keeper).start(keeper.known())
     threading.Event().wait()
 
 

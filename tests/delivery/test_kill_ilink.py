@@ -13,6 +13,9 @@ import pytest
 from tests.bench.killing import Nursery, begun_and_ended, kill_series, nursery_process
 from wxsdk.sim import ILinkSim
 
+from .conftest import Figure
+from .waiting import until
+
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="the bots are forked")
 
 POINTS = 12
@@ -70,6 +73,35 @@ def test_a_kill_at_a_chosen_point(
         nest.kill(pid)
         begun, _ = begun_and_ended(tmp_path / "second")
         assert _told(begun) == f"{second} 4".strip()
+
+
+def test_a_bot_that_keeps_the_cursor_by_itself_loses_nothing_either(
+    process: Any, tmp_path: Path, figure: Figure
+) -> None:
+    users, handled, again = 3, set(), 0
+    with ILinkSim(cursor="replays", hold=20, batch=4) as sim:
+        nest, number = Nursery(process, sim, tmp_path), 0
+        # Without any cursor a server begins where it thinks the bot was, so there must be a first one.
+        sim.user("alice").says("998")
+        pid = nest.fork("prime", keeps_cursor=True)
+        until((tmp_path / "cursor").exists)
+        nest.kill(pid)
+        for point in range(8):
+            for _ in range(9):
+                sim.user(f"u{number % users}").says(str(number))
+                number += 1
+            nest.wait(nest.fork(f"run-{point}", ("before handler", 2 + point), keeps_cursor=True))
+        pid = nest.fork("last", keeps_cursor=True)
+        logs = [tmp_path / name for name in ("prime", *(f"run-{point}" for point in range(8)), "last")]
+        wanted = {*range(number), 998}
+        until(lambda: {count for log in logs for _, count in begun_and_ended(log)[1]} == wanted, "the last message")
+        nest.kill(pid)
+    for log in logs:
+        begun, ended = begun_and_ended(log)
+        again += sum(message in handled for message, _ in begun)
+        handled.update(ended)
+    figure("kill -9 with a cursor of one's own", f"lost {len(wanted) - len(handled)}, handled again {again}")
+    assert again <= 8 * 4 * 2  # what stands between the last cursor and the kill: a batch, and the one being handled
 
 
 @pytest.fixture(scope="module")
