@@ -152,6 +152,7 @@ def test_a_stop_ends_open_streams_before_the_socket_goes(sim: AiBotSim, make_cli
 
     bot = Bot(sim, make_client(), write)
     assert writing.wait(5)
+    sim.wait_for(sim.thinking)  # else "nobody is thinking" would be true before the first frame came
     threading.Thread(target=lambda: sim.wait_for(lambda: not sim.thinking()) and stopped.set()).start()
     assert bot.client.disconnect()
     assert sim.user("alice").expects().text == f"unfinished\n\n{NOTICE_BROKEN}"

@@ -68,12 +68,14 @@ from wxsdk.ext.flask import WxBot
 
 app = Flask(__name__)
 client = WSClient(WSClientOptions(os.environ["BOT_ID"], os.environ["SECRET"], ws_url=os.environ["WS_URL"]))
-bot = WxBot(client, app, health_url="/health")
+bot = WxBot(client, health_url="/health")
 
 @client.on_message_text
 def answer(frame):
     with client.open_stream(frame) as stream:
         stream.write(str(os.getpid()))
+
+bot.init_app(app)
 """
 
 

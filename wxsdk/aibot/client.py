@@ -179,9 +179,8 @@ class WSClient(Callbacks, Sending):
 
     def run(self) -> None:
         """Connect, and serve until Ctrl-C, SIGTERM, disconnect() or the client's own end (raised as by wait())."""
-        self.connect()
         try:
-            wait_until_stopped(self.wait)
+            wait_until_stopped(self.wait, start=self.connect)
         finally:
             self.disconnect()
 

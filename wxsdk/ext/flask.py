@@ -8,7 +8,13 @@
 
     app = Flask(__name__)
     client = WSClient(WSClientOptions(bot_id="…", secret="…"))
-    bot = WxBot(client, app, health_url="/bot/health")
+    bot = WxBot(client, health_url="/bot/health")
+
+    @client.on_message_text
+    @bot.context
+    def answer(frame): ...
+
+    bot.init_app(app)  # last: it starts the bot, and a message that no callback is there for is lost
 
 Handlers run on threads of wxsdk with an application context pushed by ``bot.context``. Under gunicorn each worker loads
 the application; one worker runs the bot, and another takes over when it ends.

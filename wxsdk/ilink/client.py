@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import Optional, Union
 
 from ..errors import ConfigError
@@ -98,21 +99,21 @@ class WeixinClient:
             self._acquire()
             try:
                 self._ready()
-                running = self._make_running(self._handler)
-                running.start(sync_buf)
-            except BaseException:
+                # Known before it starts: a signal may end this call at any point, and shutdown() must find the threads.
+                self._running = self._make_running(self._handler)
+                self._running.start(sync_buf)
+            except Exception:
+                self._running = None
                 self._release()
                 raise
-            self._running = running
 
     def run(self, sync_buf: Optional[str] = None) -> None:
         """start(), wait, and shut down on Ctrl-C, SIGTERM or a shutdown() from elsewhere.
 
         Raises what start() raises, and what ended the client by itself.
         """
-        self.start(sync_buf)
         try:
-            wait_until_stopped(self.wait)
+            wait_until_stopped(self.wait, start=partial(self.start, sync_buf))
         finally:
             self.shutdown()
 

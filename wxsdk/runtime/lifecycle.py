@@ -15,13 +15,14 @@ log = get_logger(__name__)
 WAKE_EVERY = 0.2
 
 
-def wait_until_stopped(wait: Callable[[float], bool]) -> None:
-    """Call *wait(seconds)* until it returns True (the client has ended), or Ctrl-C or SIGTERM arrives.
+def wait_until_stopped(wait: Callable[[float], bool], *, start: Callable[[], object] = lambda: None) -> None:
+    """Call *start*, then *wait(seconds)* until it returns True (the client has ended), or Ctrl-C or SIGTERM arrives.
 
     Signals are caught only where Python allows it, in the main thread; elsewhere this waits for the client's end. What
-    *wait* raises is passed on.
+    either raises is passed on.
     """
     with _signals_caught() as arrived:
+        start()
         while not arrived and not wait(WAKE_EVERY):
             pass
     if arrived:
