@@ -65,7 +65,7 @@ DOORS: Dict[str, Set[str]] = {
     "flask": {"wxsdk.ext.flask"},
     "django": {"wxsdk.ext.django"},
     "IPython": {"wxsdk.ext.jupyter"},
-    "pilk": {"wxsdk.ilink", "wxsdk.aibot"},
+    "pilk": {"wxsdk.ext.silk"},
     "pytest": {"wxsdk.pytest_plugin"},
 }
 
