@@ -138,6 +138,7 @@ class WeixinClient:
         if running is not None and not running.finished:
             return running.shutdown(timeout)
         self._close()  # sends may have opened connections since
+        self._release()
         return True
 
     def __enter__(self) -> WeixinClient:
