@@ -545,6 +545,78 @@ def test_ciphers_of_one_host_are_used_for_it_alone(
     assert ciphers[1] != wanted
 
 
+@contextlib.contextmanager
+def _door_with(context: ssl.SSLContext, **options: Any) -> Iterator[HttpDoor]:
+    door = HttpDoor(**{"proxy": "", "ssl_context": context, **options})
+    yield door
+    door.close()
+    assert door._line.interrupter._handles == {}, "a connection is still watched"
+
+
+def test_a_context_of_the_user_says_who_is_trusted(
+    certificate: pathlib.Path, server_tls: ssl.SSLContext, proxy: RawServer
+) -> None:
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    with RawServer(answering(b"x" * 500_000), server_tls) as server:
+        ciphers = {f"127.0.0.1:{server.port}": "a cipher that is none"}
+        with _door_with(trusting, ciphers=ciphers) as door:
+            assert [len(_get(door, server.url).body) for _ in range(3)] == [500_000] * 3
+        assert server.connections == 1
+        with _door_with(trusting, proxy=proxy.url) as door:
+            assert len(_get(door, server.url).body) == 500_000
+        with _door_with(ssl.create_default_context()) as door:
+            assert _failure(lambda: _get(door, server.url)).kind == "tls"
+
+
+@pytest.mark.parametrize("checks", [True, False])
+def test_a_context_of_the_user_says_whether_names_are_checked(
+    checks: bool, certificate: pathlib.Path, server_tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = ssl.create_default_context(cafile=str(certificate))
+    context.check_hostname = checks
+    with RawServer(answering(b"there"), server_tls) as server, _door_with(context) as door:
+        _lead_to_loopback(monkeypatch)
+        url = f"https://other.invalid:{server.port}/"
+        assert (_failure(lambda: _get(door, url)).kind if checks else _get(door, url).body) == (
+            "tls" if checks else b"there"
+        )
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+def test_a_context_of_the_user_is_not_made_stricter(server_tls: ssl.SSLContext) -> None:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with RawServer(answering(b"there"), server_tls) as server, _door_with(context) as door:
+        assert _get(door, server.url).body == b"there"
+    assert context.verify_mode == ssl.CERT_NONE
+
+
+class _SocketOfTheUser(ssl.SSLSocket):
+    pass
+
+
+@pytest.mark.parametrize("made", [ssl.SSLSocket, _SocketOfTheUser])
+@pytest.mark.parametrize("handler", [_drip_headers, _drip_body, _silence])
+def test_a_context_of_the_user_keeps_deadlines_and_is_interrupted(
+    made: type, handler: Handler, certificate: pathlib.Path, server_tls: ssl.SSLContext
+) -> None:
+    context = ssl.create_default_context(cafile=str(certificate))
+    context.sslsocket_class = made
+    reached = threading.Event()
+
+    def handle(peer: Peer) -> None:
+        reached.set()
+        handler(peer)
+
+    with RawServer(handle, server_tls) as server, _door_with(context) as door:
+        started = time.monotonic()
+        assert _failure(lambda: _get(door, server.url, timeout=SHORT)).kind == "timeout"
+        assert time.monotonic() - started < PROMPT
+        reached.clear()
+        assert _interrupted(door, lambda: _get(door, server.url, 60), lambda: reached.wait(10)).kind != "timeout"
+
+
 # --- nothing that nobody asked for
 
 

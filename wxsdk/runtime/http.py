@@ -7,6 +7,7 @@ names.
 
 from __future__ import annotations
 
+import ssl
 import time
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
@@ -111,15 +112,22 @@ class HttpDoor:
     """Requests over kept-alive connections.
 
     proxy: a URL, "" for none whatever the environment says, None for what the environment says.
-    ciphers: OpenSSL cipher strings by host, for hosts that the default ones cannot reach.
+    ciphers: OpenSSL cipher strings by host, for hosts that the default ones cannot reach. ssl_context: what it trusts
+    and checks goes for every https host, and *ciphers* are not looked at; None for verifying ones of our own.
     """
 
-    def __init__(self, *, proxy: Optional[str] = None, ciphers: Optional[Mapping[str, str]] = None) -> None:
+    def __init__(
+        self,
+        *,
+        proxy: Optional[str] = None,
+        ciphers: Optional[Mapping[str, str]] = None,
+        ssl_context: Optional[ssl.SSLContext] = None,
+    ) -> None:
         self._line = Line()
         self._proxy = proxy
         # Read once per host: looking through the environment costs more than all the rest that is done for a request.
         self._proxies_of: Dict[Tuple[str, str], Dict[str, str]] = {}
-        self._session = make_session(self._line, ciphers)
+        self._session = make_session(self._line, ciphers, ssl_context)
 
     def request(
         self,

@@ -53,14 +53,16 @@ class Line:
         self._calls.current = call
 
 
-def make_session(line: Line, ciphers: Optional[Mapping[str, str]] = None) -> requests.Session:
-    """A session whose connections belong to *line*. ciphers: OpenSSL cipher strings by host."""
+def make_session(
+    line: Line, ciphers: Optional[Mapping[str, str]] = None, ssl_context: Optional[ssl.SSLContext] = None
+) -> requests.Session:
+    """A session whose connections belong to *line*. ciphers and ssl_context: as of HttpDoor."""
     session = _Session()
     session.cookies.set_policy(_NO_COOKIES)
     session.headers.clear()
-    session.mount("https://", _Adapter(line))
+    session.mount("https://", _Adapter(line, ssl_context=ssl_context))
     session.mount("http://", _Adapter(line))
-    for host, cipher_string in (ciphers or {}).items():
+    for host, cipher_string in ({} if ssl_context else ciphers or {}).items():
         session.mount(f"https://{host}/", _Adapter(line, cipher_string))
     return session
 
@@ -132,6 +134,7 @@ class _Watched:
             raise
         finally:
             self._connecting = False
+        sockets.hold_deadlines(self.sock)
         # TLS took the descriptor over from the socket that _new_conn made, so the clean-up moves to its socket.
         self.sock.on_closed = self._forget
 
@@ -178,13 +181,15 @@ def is_allowed_by_name(host: str, guard: Optional[frozenset[str]]) -> bool:
 class _Adapter(HTTPAdapter):
     """requests' adapter, making connections that are watched, with one TLS context for all."""
 
-    def __init__(self, line: Line, ciphers: Optional[str] = None) -> None:
+    def __init__(
+        self, line: Line, ciphers: Optional[str] = None, *, ssl_context: Optional[ssl.SSLContext] = None
+    ) -> None:
         self._pool_classes = {
             "http": _pool_class(HTTPConnectionPool, HTTPConnection, line),
             "https": _pool_class(HTTPSConnectionPool, HTTPSConnection, line),
         }
         self._ciphers = ciphers
-        self._context: Optional[ssl.SSLContext] = None
+        self._context = ssl_context
         self._context_lock = threading.Lock()
         super().__init__(pool_connections=POOL_SIZE, pool_maxsize=POOL_SIZE)
 
@@ -209,7 +214,10 @@ class _Adapter(HTTPAdapter):
     def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
         host_params, pool_params = super().build_connection_pool_key_attributes(request, verify, cert)
         if host_params.get("scheme") == "https":
-            pool_params = {"cert_reqs": "CERT_REQUIRED", "ssl_context": self._context_for()}
+            context = self._context_for()
+            pool_params = {"cert_reqs": context.verify_mode, "ssl_context": context}
+            if not context.check_hostname:  # by the user's will; urllib3 would check the name itself
+                pool_params["assert_hostname"] = False
         return host_params, pool_params
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:

@@ -160,6 +160,13 @@ def make_ssl_context(ca: str, ciphers: Optional[str] = None) -> ssl.SSLContext:
     return context
 
 
+def hold_deadlines(sock: Any) -> None:
+    """Make a TLS socket that a context of the user's made one that holds a deadline and tells when it is closed."""
+    if isinstance(sock, ssl.SSLSocket) and not isinstance(sock, _Bounded):
+        made = type(sock)
+        sock.__class__ = BoundedSSLSocket if made is ssl.SSLSocket else type(made.__name__, (_Bounded, made), {})
+
+
 def close_now(sock: Any) -> None:
     """Close *sock* though a file made of it, which a traceback keeps alive, still counts on it."""
     sock.close()

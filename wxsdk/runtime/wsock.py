@@ -115,8 +115,7 @@ class WsDoor:
             self._ssl_context = sockets.make_ssl_context(named or certifi.where())
         sock.settimeout(max(deadline - time.monotonic(), 0.001))
         secured: Any = self._ssl_context.wrap_socket(sock, server_hostname=host)
-        if type(secured) is ssl.SSLSocket:  # made by a context of the user's: give it a deadline all the same
-            secured.__class__ = sockets.BoundedSSLSocket
+        sockets.hold_deadlines(secured)
         return secured
 
     def _tunnel(self, proxy: str, host: str, port: int, deadline: float) -> Tuple[Any, int]:
