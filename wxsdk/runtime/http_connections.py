@@ -212,6 +212,7 @@ class _Adapter(HTTPAdapter):
         super().close()
 
     def build_connection_pool_key_attributes(self, request: Any, verify: Any, cert: Any = None) -> Any:
+        pool_params: Any  # what requests declares does not name all that urllib3 takes
         host_params, pool_params = super().build_connection_pool_key_attributes(request, verify, cert)
         if host_params.get("scheme") == "https":
             context = self._context_for()
