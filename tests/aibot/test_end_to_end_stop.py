@@ -17,6 +17,7 @@ from wxsdk.aibot.config import WSClientOptions
 from wxsdk.aibot.frames import WsFrame
 from wxsdk.errors import AlreadyRunning, ConnectionLost, Kicked, ReconnectExhausted, TransportError
 from wxsdk.health import HealthState
+from wxsdk.runtime.store import MemoryStore
 from wxsdk.sim.aibot import AiBotSim
 
 PROMISE = 0.2  # seconds that disconnect() may take from any state
@@ -242,6 +243,84 @@ def test_a_client_starts_anew_after_a_stop_and_after_an_end(sim: AiBotSim, clien
         client.wait(5)
     assert client.connect(wait=5).is_connected
     assert len(sim.subscribes) == 5
+
+
+class _ClosingStore(MemoryStore):
+    """Does something while the client closes it, the last step of disconnect()."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.on_close: Optional[Callable[[], object]] = None
+
+    def close(self) -> None:
+        action, self.on_close = self.on_close, None
+        if action is not None:
+            action()
+
+
+def test_a_kicked_client_does_not_start_anew_in_the_middle_of_its_end(sim: AiBotSim) -> None:
+    store, ready = _ClosingStore(), threading.Event()
+    client = WSClient(WSClientOptions(sim.bot_id, sim.secret, ws_url=sim.ws_url), store=store)
+    client.connect(wait=5)
+    sim.faults.kick()
+    with pytest.raises(Kicked):
+        client.wait(5)
+    second = threading.Thread(target=lambda: (client.connect(wait=5), ready.set()))
+    early: List[bool] = []
+
+    def start_anew() -> None:
+        second.start()
+        early.append(ready.wait(0.2))
+
+    store.on_close = start_anew
+    assert client.disconnect()
+    second.join(5)
+    assert early == [False]
+    assert client.is_connected
+    assert client.disconnect()
+
+
+def test_an_interrupted_disconnect_ends_the_client_all_the_same(sim: AiBotSim) -> None:
+    store = _ClosingStore()
+    client = WSClient(WSClientOptions(sim.bot_id, sim.secret, ws_url=sim.ws_url), store=store).connect(wait=5)
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    store.on_close = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        client.disconnect()
+    assert client.connect(wait=5).is_connected
+    assert client.disconnect()
+
+
+def test_a_disconnect_without_patience_does_not_harm_the_next_connection(sim: AiBotSim, client: WSClient) -> None:
+    sim.user("alice")
+    for number in range(20):
+        client.connect(wait=5)
+        client.disconnect(timeout=0)
+        client.connect()
+        assert client.send_message("alice", {"msgtype": "markdown", "markdown": {"content": str(number)}}).ok
+        client.disconnect(timeout=0)
+
+
+def test_a_connect_that_waits_says_that_the_client_was_disconnected(sim: AiBotSim, client: WSClient) -> None:
+    waiting = threading.Event()
+    client.on_connected(waiting.set)
+    sim.faults.ack("aibot_subscribe", lost=True)
+    errors: List[ConnectionLost] = []
+
+    def connect() -> None:
+        with pytest.raises(ConnectionLost) as caught:
+            client.connect(wait=30)
+        errors.append(caught.value)
+
+    thread = threading.Thread(target=connect)
+    thread.start()
+    assert waiting.wait(5)
+    client.disconnect()
+    thread.join(5)
+    assert "was disconnected" in str(errors[0])
 
 
 def test_making_a_client_starts_nothing(sim: AiBotSim, client: WSClient) -> None:

@@ -58,6 +58,8 @@ class _Run(Listener):
         self.ended = clock.event()  # by itself, or disconnect() is done
         self.told = clock.event()  # on_error has heard why it ended
         self.stopping = False
+        self.stopped = clock.event()  # disconnect() is done
+        self.left = False  # its threads have had their last word in what it shares with the next run
 
     @property
     def error(self) -> Optional[WxError]:
@@ -138,10 +140,12 @@ class WSClient(Callbacks, Sending):
         if wait is None or run.connection.wait_subscribed(wait):
             return self
         error = run.error
-        if error is None:
+        if error is None and run.stopping:
+            error = ConnectionLost("The client was disconnected before it was subscribed.", kind="tcp")
+        elif error is None:
             error = ConnectionLost(f"Not subscribed within {wait:g} seconds.", kind="timeout")
             error.__cause__ = run.connection.error
-        self.disconnect()
+        self._end(run, DEFAULT_SHUTDOWN)
         raise error
 
     def disconnect(self, timeout: float = DEFAULT_SHUTDOWN) -> bool:
@@ -150,16 +154,8 @@ class WSClient(Callbacks, Sending):
         Takes milliseconds, at most *timeout* seconds; True when all threads have ended. Twice is once. From a callback
         it does not wait for that callback.
         """
-        with self._life:
-            run = self._run
-            first = run is not None and not run.stopping
-            if run is not None:
-                run.stopping = True
-        if run is None:
-            return True
-        if not first:
-            return run.ended.is_set() if run.delivery.is_inside else run.ended.wait(timeout)
-        return self._stop(run, self._clock.now() + timeout)
+        run = self._run
+        return run is None or self._end(run, timeout)
 
     def wait(self, timeout: Optional[float] = None) -> bool:
         """Wait until the client has ended; False when *timeout* seconds passed first.
@@ -267,25 +263,52 @@ class WSClient(Callbacks, Sending):
         return None if moment is None else _utc(self._clock.wall() - (self._clock.now() - moment))
 
     def _started(self) -> _Run:
+        """The run that lives; a new one when there is none, once the one before has left."""
         while True:
             with self._life:
                 run = self._run
-                if run is None or (run.stopping and run.ended.is_set()):
-                    if self.options.single_instance:
-                        self._instance.acquire()
-                    try:
-                        self._postbox.load()
-                    except BaseException:
-                        self._instance.release()
-                        raise
-                    self._door.resume()
-                    run = self._run = _Run(self, self._clock)
-                    run.connection.start()
-                    self._postbox.start(run.gave_up)
-                    return run
+                if run is None or run.left:
+                    return self._new_run()
                 if run.error is None and not run.stopping:
                     return run
-            self.disconnect()
+            self._leave(run)
+
+    def _new_run(self) -> _Run:
+        """Under the lock."""
+        if self.options.single_instance:
+            self._instance.acquire()
+        try:
+            self._postbox.load()
+        except BaseException:
+            self._instance.release()
+            raise
+        self._door.resume()
+        run = self._run = _Run(self, self._clock)
+        run.connection.start()
+        self._postbox.start(run.gave_up)
+        return run
+
+    def _leave(self, run: _Run) -> None:
+        """End *run* and wait until nothing of it can touch what the next one uses."""
+        deadline = self._clock.now() + DEFAULT_SHUTDOWN
+        self._end(run, DEFAULT_SHUTDOWN)
+        # In a callback that another thread's disconnect() waits for, the line before does not wait.
+        if run.stopped.wait(max(deadline - self._clock.now(), 0.0)):
+            join_all(run.connection.workers, self._clock, deadline)
+            run.left = True
+
+    def _end(self, run: _Run, timeout: float) -> bool:
+        """See ``disconnect``."""
+        with self._life:
+            first, run.stopping = not run.stopping, True
+        if first:
+            try:
+                return self._stop(run, self._clock.now() + timeout)
+            finally:
+                run.connection.stop()  # a Ctrl-C may have come before it
+                run.ended.set()
+                run.stopped.set()
+        return run.stopped.is_set() if run.delivery.is_inside else run.stopped.wait(timeout)
 
     def _stop(self, run: _Run, deadline: float) -> bool:
         self._postbox.stop()
@@ -299,7 +322,6 @@ class WSClient(Callbacks, Sending):
         alive += run.delivery.close(deadline)
         self._downloads.close()
         self._close_store()
-        run.ended.set()
         if alive:
             self._log.warning("still running after disconnect: %s", ", ".join(alive))
         return not alive
