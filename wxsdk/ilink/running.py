@@ -1,4 +1,7 @@
-"""Running: one life of a client, from start() to its end. Owns the poll loop and the workers."""
+"""Running: one life of a client, from start() to its end. Owns the poll loop and the workers.
+
+Messages and the client's own life have workers of their own, so that handlers that block delay no news.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +30,9 @@ from .vitals import Vitals
 
 log = get_logger(__name__)
 
-LIFE_LANE = ("wxsdk", "life")  # on_start, on_shutdown, on_token_stale, on_error; no user id is a tuple
-CURSOR_LANE = ("wxsdk", "cursor")
+LIFE_LANE = "life"  # on_start, on_shutdown, on_token_stale, on_outbox_given_up, and on_error without a context
+CURSOR_LANE = "cursor"
+LIFE_WORKERS = 2  # one for each lane of the client's own life
 OUTBOX_GRACE = 1.0  # seconds that a shutdown gives to a message of the outbox that is being sent
 ABORT_RESERVE = 0.5  # seconds at the end of a shutdown's time, kept for ending what handlers wait for
 
@@ -71,6 +75,9 @@ class Running:
         self.dispatcher = KeyedDispatcher(
             self._name, max_workers=config.max_workers, clock=clock, on_error=self._callback_raised
         )
+        self._life = KeyedDispatcher(
+            f"{self._name}-life", max_workers=LIFE_WORKERS, clock=clock, on_error=self._callback_raised
+        )
         self._inbox = Inbox(book, config, clock, tell=self._tell_cursor, heard=heard)
         self.loop = PollLoop(
             number,
@@ -81,7 +88,7 @@ class Running:
             clock,
             vitals,
             ready=lambda seconds: self._ready.wait(seconds),
-            room=lambda seconds: self.dispatcher.wait_for_room(config.max_queued_messages, seconds),
+            room=self._has_room,
             hand_over=self._hand_over,
             on_stale=self._token_stale,
             on_failure=self._report_later,
@@ -130,12 +137,12 @@ class Running:
     def shutdown(self, timeout: float) -> bool:
         """Stop polling, handle what has come, say farewell, end the threads; whether all of that came about in time.
 
-        The order: flag, wake the poll and the outbox, join their threads, let the queued messages be handled; what
-        still waits for the network near the end of *timeout* is ended with a typed error, and its message stays in the
-        store. A handler may call it: its own thread then ends later by itself.
+        The order: flag, wake the poll and the outbox, join their threads, let the queued messages be handled and the
+        news be heard; what still waits for the network near the end of *timeout* is ended with a typed error, and its
+        message stays in the store. A callback may call it: its own thread then ends later by itself.
         """
         deadline = self._clock.now() + timeout
-        inside = threading.current_thread().name.startswith(f"{self._name}_")
+        inside = threading.current_thread().name.startswith((f"{self._name}_", f"{self._name}-life_"))
         with self._lock:
             first, self._leaving = not self._leaving, True
         self.loop.stop()
@@ -147,11 +154,12 @@ class Running:
         alive += self._end_sends(deadline, min(ABORT_RESERVE, timeout / 2))
         if not inside:
             self._say_farewell()
-        drained = self.dispatcher.drain(self._left(deadline))
-        alive += self.dispatcher.close(deadline)
+        drained = self._drain(deadline)
+        # Not the other way round: handlers that never return would use up the time of threads that end at once.
+        alive += self._life.close(deadline) + self.dispatcher.close(deadline)
         if self._aborting.is_set():
             self._resume()
-        self.dispatcher.call_when_idle(self._finish)
+        self.dispatcher.call_when_idle(partial(self._life.call_when_idle, self._finish))
         for name in alive:
             log.warning("thread %s is still running after a shutdown of %.1f s", name, timeout)
         return drained and not alive
@@ -159,7 +167,7 @@ class Running:
     def _end_sends(self, deadline: float, reserve: float) -> List[str]:
         """Let the outbox and the handlers finish, and end what they wait for when they do not; threads still alive."""
         sent = self._outbox.join(min(self._left(deadline) - reserve, OUTBOX_GRACE))
-        drained = self.dispatcher.drain(self._left(deadline) - reserve)
+        drained = self._drain(deadline - reserve)
         if not drained:
             self._aborting.set()
         if drained and sent:
@@ -169,6 +177,11 @@ class Running:
         if drained:
             self._resume()  # on_shutdown may still send
         return alive
+
+    def _drain(self, deadline: float) -> bool:
+        """Wait until everything was handled, and then heard: handling makes news, and not the other way round."""
+        handled = self.dispatcher.drain(self._left(deadline))
+        return self._life.drain(self._left(deadline)) and handled
 
     def _left(self, deadline: float) -> float:
         return max(deadline - self._clock.now(), 0.0)
@@ -225,8 +238,12 @@ class Running:
             self._callback_raised(exc, context)
         self._inbox.finish(entry)
 
+    def _has_room(self, seconds: float) -> bool:
+        limit = self._config.max_queued_messages
+        return self.dispatcher.wait_for_room(limit, seconds) and self._life.wait_for_room(limit, seconds)
+
     def _tell_cursor(self, cursor: str) -> None:
-        self.dispatcher.submit(CURSOR_LANE, partial(self._guarded, partial(self._handler.on_sync_buf_updated, cursor)))
+        self._life.submit(CURSOR_LANE, partial(self._guarded, partial(self._handler.on_sync_buf_updated, cursor)))
 
     def _token_stale(self, error: TokenStale) -> None:
         info = TokenStaleInfo(
@@ -243,10 +260,10 @@ class Running:
             self._guarded(partial(self._handler.on_outbox_given_up, item, error))
             done()
 
-        return self.dispatcher.submit(LIFE_LANE, tell)
+        return self._life.submit(LIFE_LANE, tell)
 
     def _later(self, callback: Callable[[], object]) -> bool:
-        return self.dispatcher.submit(LIFE_LANE, partial(self._guarded, callback))
+        return self._life.submit(LIFE_LANE, partial(self._guarded, callback))
 
     def _guarded(self, callback: Callable[[], object]) -> None:
         try:
@@ -259,7 +276,7 @@ class Running:
         self._report(exc, context)
 
     def _report_later(self, exc: BaseException) -> None:
-        self.dispatcher.submit(LIFE_LANE, partial(self._report, exc, None))
+        self._life.submit(LIFE_LANE, partial(self._report, exc, None))
 
     def _report(self, exc: BaseException, context: Optional[MessageContext]) -> None:
         try:

@@ -1,0 +1,121 @@
+"""One life of a client: its own news beside its messages, and its end from within."""
+
+from __future__ import annotations
+
+import threading
+from typing import List, Optional
+
+import pytest
+
+from wxsdk.ilink.client import WeixinClient
+from wxsdk.ilink.context import MessageContext
+from wxsdk.ilink.handler import TokenStaleInfo
+from wxsdk.sim import ILinkSim
+
+from .bots import WAIT, Gate, Recorder, config_for, started
+
+
+def test_blocked_handlers_delay_no_news(sim: ILinkSim) -> None:
+    gate = Gate()
+    bot = Recorder(lambda ctx: gate.pass_through() if ctx.body == "block" else None)
+    with WeixinClient(config_for(sim, max_workers=2), bot) as client:
+        sim.user("alice").says("pass")
+        bot.wait_for(lambda: bot.cursors)
+        for user in ("bob", "carol"):
+            sim.user(user).says("block")
+            gate.wait_entered()
+        assert (client.health().workers_busy, client.health().workers) == (2, 2)
+        sim.faults.next("getupdates", status=502)
+        sim.user("alice").says("this makes the poll under way end")
+        bot.wait_for(lambda: bot.errors)
+        sim.revoke_token()
+        bot.wait_for(lambda: bot.stale)
+        assert bot.events[-2:] == ["error", "stale"]
+        gate.open()
+
+
+def test_news_is_heard_one_at_a_time_and_blocks_no_message(sim: ILinkSim) -> None:
+    gate = Gate()
+
+    class Slow(Recorder):
+        def on_error(self, exc: BaseException, ctx: Optional[MessageContext]) -> None:
+            gate.pass_through()
+            super().on_error(exc, ctx)
+
+    bot = Slow()
+    sim.faults.next("getupdates", status=502)
+    with WeixinClient(config_for(sim), bot):
+        gate.wait_entered()
+        sim.user("alice").says("one")
+        bot.wait_for(lambda: bot.contexts and bot.cursors)
+        sim.revoke_token()
+        sim.user("alice").says("two")
+        gate.open()
+        bot.wait_for(lambda: bot.stale)
+    assert [event for event in bot.events if event in ("error", "stale")] == ["error", "stale"]
+
+
+@pytest.mark.parametrize("where", ["on_start", "on_token_stale"])
+def test_a_callback_about_its_life_may_shut_the_client_down(sim: ILinkSim, where: str) -> None:
+    results: List[bool] = []
+
+    class Ending(Recorder):
+        def on_start(self) -> None:
+            super().on_start()
+            if where == "on_start":
+                results.append(client.shutdown())
+
+        def on_token_stale(self, info: TokenStaleInfo) -> None:
+            super().on_token_stale(info)
+            results.append(client.shutdown())
+
+    bot = Ending()
+    client = WeixinClient(config_for(sim), bot)
+    sim.revoke_token()
+    client.start()
+    assert client.wait(WAIT)
+    assert results == [True]
+    assert bot.events[-1] == "shutdown"
+    assert client.shutdown()
+
+
+def test_a_handler_and_a_callback_about_its_life_may_both_shut_the_client_down(sim: ILinkSim) -> None:
+    both = threading.Barrier(2)
+
+    class Ending(Recorder):
+        def on_token_stale(self, info: TokenStaleInfo) -> None:
+            super().on_token_stale(info)
+            both.wait(WAIT)
+            results.append(client.shutdown(timeout=WAIT))
+
+    def answer(_: MessageContext) -> None:
+        both.wait(WAIT)
+        results.append(client.shutdown(timeout=WAIT))
+
+    results: List[bool] = []
+    bot = Ending(answer)
+    client = started(sim, bot)
+    sim.user("alice").says("stop")
+    bot.wait_for(lambda: bot.contexts)
+    sim.revoke_token()
+    assert client.wait(WAIT)
+    assert sorted(results) == [False, True]
+    assert bot.events[-1] == "shutdown"
+    assert client.shutdown()
+
+
+def test_a_callback_about_its_life_that_never_returns_is_named(sim: ILinkSim, caplog: pytest.LogCaptureFixture) -> None:
+    gate = Gate()
+
+    class Hanging(Recorder):
+        def on_token_stale(self, info: TokenStaleInfo) -> None:
+            gate.pass_through()
+
+    client = WeixinClient(config_for(sim), Hanging())
+    sim.revoke_token()
+    client.start()
+    gate.wait_entered()
+    assert not client.shutdown(timeout=0.2)
+    assert "-life_" in caplog.text
+    gate.open()
+    assert client.wait(WAIT)
