@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from typing import Any, Callable, Iterator, List, Optional
 
 import pytest
@@ -354,6 +355,30 @@ def test_an_ack_that_wins_the_race_leaves_nothing_to_the_timer(bench: Bench) -> 
     bench.clock.advance(5)
     bench.clock.wait_parked(name="tick")
     assert len(got) == 1
+
+
+def test_an_ack_that_comes_during_the_write_leaves_nothing_to_the_timer(bench: Bench) -> None:
+    class Quick(StubWs):
+        def send(self, text: str) -> int:
+            ticket = super().send(text)
+            bench.read(req_id="quick")
+            return ticket
+
+    class Told:
+        def __init__(self) -> None:
+            self.outcomes: List[Any] = []
+
+        def __call__(self, outcome: Any) -> None:
+            self.outcomes.append(outcome)
+
+    bench.ws = Quick()
+    bench.attach()
+    told = Told()
+    bench.replies.post("quick", CMD, encode_frame(CMD, "quick", {"text": "x"}), 5.0, told)
+    assert len(told.outcomes) == 1
+    alive = weakref.ref(told)
+    del told
+    assert alive() is None  # whatever waited for the timeout would have kept it
 
 
 def test_a_post_without_a_connection_is_refused_unless_it_has_patience(bench: Bench) -> None:

@@ -52,8 +52,19 @@ def save_file(facts: Dict[str, Any]) -> int:
     return _peak() - idle
 
 
+def upload_media(facts: Dict[str, Any]) -> int:
+    from wxsdk.aibot.client import WSClient
+    from wxsdk.aibot.config import WSClientOptions
+
+    with WSClient(WSClientOptions(facts["bot_id"], facts["secret"], ws_url=facts["ws_url"])) as client:
+        client.upload_media(b"warm", type="file")
+        idle = _peak(reset=True)
+        client.upload_media(facts["path"], type="file")
+        return _peak() - idle
+
+
 def measured(what: str, **facts: Any) -> int:
-    """Bytes over idle, of "upload" or "save_file"."""
+    """Bytes over idle, of "upload", "upload_media" or "save_file"."""
     program = Path(__file__)
     done = subprocess.run(
         [sys.executable, str(program), what, json.dumps(facts)],
@@ -69,4 +80,6 @@ def measured(what: str, **facts: Any) -> int:
 
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).parents[2])
-    print({"upload": upload, "save_file": save_file}[sys.argv[1]](json.loads(sys.argv[2])))
+    print(
+        {"upload": upload, "upload_media": upload_media, "save_file": save_file}[sys.argv[1]](json.loads(sys.argv[2]))
+    )

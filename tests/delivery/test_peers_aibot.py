@@ -244,6 +244,16 @@ def test_save_file_takes_constant_memory(aibot: AiBotSim, make: Make, tmp_path: 
     assert extra <= OVER_IDLE
 
 
+@needs_proc
+def test_upload_media_takes_constant_memory(aibot: AiBotSim, tmp_path: Path, figure: Figure) -> None:
+    path, size = tmp_path / "large.bin", 20 * MIB
+    with path.open("wb") as file:
+        file.truncate(size)
+    extra = measured("upload_media", bot_id=aibot.bot_id, secret=aibot.secret, ws_url=aibot.ws_url, path=str(path))
+    figure(f"memory over idle, upload_media of {size // MIB} MiB", f"{extra / MIB:.1f} MiB")
+    assert extra <= OVER_IDLE
+
+
 class HurriedClock(Clock):
     """The pauses of the reading thread are over at once, until *enough* says so."""
 

@@ -306,8 +306,11 @@ class Replies:
             call.ticket = call.ws.send(call.text)
         except ConnectionLost:
             call.ticket = _NOT_WRITTEN  # the reader knows, or will in a moment, and fails the call
+        call.text = ""  # written once; the chunk of an upload has 700 KB, and outlives its ack as long as its timer
         if call.on_outcome is not None and call.written_at is not None:
-            call.timer = self.later(call.written_at + call.timeout, lambda: self._expire_posted(call))
+            call.timer = timer = self.later(call.written_at + call.timeout, lambda: self._expire_posted(call))
+            if timer is not None and call.outcome is not None:  # settled before there was a timer to cancel
+                timer.cancel()
 
     def _settle(self, call: _Call, outcome: Outcome) -> None:
         call.outcome = outcome
