@@ -86,6 +86,14 @@ def test_the_sentence_says_what_whether_and_what_now() -> None:
     assert str(ApiError(7)) == "the platform refused with code 7."
 
 
+def test_the_sentence_tells_of_what_went_out_before() -> None:
+    error = TransportError("No route.")
+    assert error.parts == ()
+    error.parts = ("one", "two")
+    assert str(error) == "No route. It was not delivered. 2 message(s) of the same call had gone out before it."
+    assert pickle.loads(pickle.dumps(error)).parts == ("one", "two")
+
+
 def test_an_ack_that_did_not_come_may_have_been_delivered() -> None:
     assert AckTimeout("x").may_have_been_sent
     assert AckTimeout("x").kind == "timeout"

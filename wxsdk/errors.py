@@ -42,7 +42,11 @@ class WxError(Exception):
     """Root of all errors of wxsdk.
 
     ``what`` says what happened, ``remedy`` what to do about it (both plain sentences, never holding a secret).
+    ``parts``: of a send of several messages, the results of those that had gone out before this one failed, in order,
+    so that only the rest need be sent again; () for everything else.
     """
+
+    parts: Tuple[Any, ...] = ()
 
     def __init__(self, what: str, *, remedy: str = "") -> None:
         super().__init__(what)
@@ -58,7 +62,8 @@ class WxError(Exception):
         return ""
 
     def __str__(self) -> str:
-        return " ".join(part for part in (self.what, self._facts(), self.remedy) if part)
+        before = f"{len(self.parts)} message(s) of the same call had gone out before it." if self.parts else ""
+        return " ".join(part for part in (self.what, self._facts(), before, self.remedy) if part)
 
 
 def _restored(cls: Type[WxError], args: Tuple[Any, ...]) -> WxError:
@@ -97,7 +102,9 @@ class TransportError(WxError):
         self.status = status
 
     def _facts(self) -> str:
-        return "It may have been delivered." if self.may_have_been_sent else "Nothing was delivered."
+        if self.may_have_been_sent:
+            return "It may have been delivered."
+        return "It was not delivered." if self.parts else "Nothing was delivered."
 
 
 class ConnectionLost(TransportError):

@@ -11,7 +11,7 @@ from typing import List, Tuple
 
 import pytest
 
-from wxsdk.errors import AlreadyRunning
+from wxsdk.errors import AlreadyRunning, LimitExceeded, SendRejected, TransportError
 from wxsdk.health import HealthState
 from wxsdk.ilink.client import WeixinClient
 from wxsdk.ilink.poll import PollLoop
@@ -81,6 +81,54 @@ def test_a_long_text_is_filtered_and_split_and_every_part_is_listed(sim: ILinkSi
     assert all(len(text.encode()) <= 100 for text in texts)
     assert "".join("".join(texts).split()) == "".join(("Title" + "words and words. " * 20).split())
     assert result.message_id == result.parts[-1].message_id
+
+
+LONG = "words and words. " * 20  # several messages of 100 bytes
+
+
+@pytest.mark.parametrize("trouble", ["refused", "lost"])
+def test_a_long_text_that_fails_on_the_way_says_what_went_out(sim: ILinkSim, trouble: str) -> None:
+    alice = sim.user("alice")
+    alice.says("hi")
+    with WeixinClient(config_for(sim, max_text_bytes=100, send_retries=0)) as client:
+        sim.faults.next("sendmessage", json={"ret": 0}, times=2)
+        if trouble == "refused":
+            sim.faults.ret("sendmessage", -2)
+        else:
+            sim.faults.next("sendmessage", status=502)
+        with pytest.raises(SendRejected if trouble == "refused" else TransportError) as caught:
+            client.send_text("alice", LONG)
+        asked = [request.json["msg"]["client_id"] for request in sim.requests if request.place == "sendmessage"]
+        assert [part.client_id for part in caught.value.parts] == asked[:2]
+        assert caught.value.client_id == asked[2]  # type: ignore[attr-defined]
+        assert "2 message(s)" in str(caught.value)
+        sim.faults.next("sendmessage", status=502)
+        with pytest.raises(TransportError) as alone:
+            client.send_text("alice", "short")
+    assert alone.value.parts == ()
+
+
+def test_a_media_that_fails_behind_its_caption_says_that_the_caption_went_out(sim: ILinkSim, payload: Path) -> None:
+    sim.user("alice").says("hi")
+    with WeixinClient(config_for(sim, send_retries=0)) as client:
+        sim.faults.next("sendmessage", json={"ret": 0})
+        sim.faults.ret("sendmessage", -2)
+        with pytest.raises(SendRejected) as caught:
+            client.send_media("alice", payload, caption="look")
+    assert len(caught.value.parts) == 1
+
+
+def test_a_quota_that_refuses_does_so_before_the_first_of_several_messages(sim: ILinkSim, payload: Path) -> None:
+    bot = Recorder()
+    with WeixinClient(config_for(sim, max_text_bytes=100, quota_policy="refuse", quota_limit=1), bot) as client:
+        sim.user("alice").says("hi")
+        bot.wait_for(lambda: bot.contexts)
+        with pytest.raises(LimitExceeded):
+            client.send_text("alice", LONG)
+        with pytest.raises(LimitExceeded):
+            client.send_media("alice", payload, caption="look")
+        assert (sim.count("sendmessage"), sim.count("getuploadurl")) == (0, 0)
+        client.send_text("alice", "short")
 
 
 def test_the_newest_context_token_is_used_unless_one_is_given(sim: ILinkSim, caplog: pytest.LogCaptureFixture) -> None:

@@ -12,6 +12,16 @@ def ledger(limit=3):
     return QuotaLedger(limit, DAY)
 
 
+def test_a_call_of_several_messages_is_judged_as_a_whole():
+    book = QuotaLedger(3, DAY)
+    book.on_inbound("u", 0.0)
+    book.on_sent("u")
+    assert book.excess("u", 1.0, 2) is None
+    excess = book.excess("u", 1.0, 3)
+    assert (excess.limit, excess.actual) == (3, 4)
+    assert book.warning("u", 1.0, 3) is not None
+
+
 def test_a_user_never_heard_from_has_no_window_and_is_not_refused():
     book = ledger()
     for _ in range(5):

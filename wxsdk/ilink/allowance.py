@@ -35,12 +35,13 @@ class Allowance:
         with self._lock:
             return self._known().quota(user_id, self._clock.wall())
 
-    def check(self, user_id: str) -> None:
-        """One more message to *user_id* is to go out: LimitExceeded by the policy "refuse", else a line in the log."""
+    def check(self, user_id: str, count: int = 1) -> None:
+        """*count* messages to *user_id* are to go out: when they exceed what is left, LimitExceeded by the policy
+        "refuse", else a line in the log."""
         now = self._clock.wall()
         with self._lock:
             ledger = self._known()
-            found = ledger.excess(user_id, now) if self._refuses else ledger.warning(user_id, now)
+            found = ledger.excess(user_id, now, count) if self._refuses else ledger.warning(user_id, now, count)
         if found is None:
             return
         if self._refuses:

@@ -161,7 +161,8 @@ class WeixinClient:
 
         Raises ConfigError or Unsupported for unusable arguments and LimitExceeded by the policy "refuse", all before
         anything is sent; TransportError (``may_have_been_sent``, ``client_id``) without a usable answer; SendRejected,
-        TokenStale or another ApiError for a refusal. The parts before a failed one have gone out.
+        TokenStale or another ApiError for a refusal. The error's ``parts`` are the results of the messages before the
+        failed one; those have gone out.
         """
         self._ready()
         return self._sender.send_text(to, text, context_token)

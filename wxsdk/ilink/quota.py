@@ -73,8 +73,8 @@ class QuotaLedger:
         left = None if tally.heard_at is None else min(max(tally.heard_at + self._window - now, 0.0), self._window)
         return Quota(tally.sent, self._limit, max(self._limit - tally.sent, 0), left)
 
-    def excess(self, user: str, now: float) -> Optional[LimitExceeded]:
-        """Why one more message to *user* exceeds the quota, None when it does not.
+    def excess(self, user: str, now: float, count: int = 1) -> Optional[LimitExceeded]:
+        """Why *count* more messages to *user* exceed the quota, None when they do not.
 
         To be raised by the policy "refuse". A user never heard from is within it: the tokens may have been imported.
         """
@@ -83,14 +83,14 @@ class QuotaLedger:
         if heard_at is not None and now - heard_at > self._window:
             what = f"The user's last message is more than {self._window:g} s old."
             return LimitExceeded(what, limit=self._window, actual=round(now - heard_at, 1), remedy=_REMEDY)
-        if heard_at is not None and quota.remaining == 0:
-            what = "That many messages went to the user since the user's last one."
-            return LimitExceeded(what, limit=quota.limit, actual=quota.sent + 1, remedy=_REMEDY)
+        if heard_at is not None and quota.remaining < count:
+            what = "These are too many messages since the user's last one."
+            return LimitExceeded(what, limit=quota.limit, actual=quota.sent + count, remedy=_REMEDY)
         return None
 
-    def warning(self, user: str, now: float) -> Optional[LimitExceeded]:
+    def warning(self, user: str, now: float, count: int = 1) -> Optional[LimitExceeded]:
         """As ``excess``, but only once per message of the user. To be logged by the policy "warn"."""
-        found = None if user in self._warned else self.excess(user, now)
+        found = None if user in self._warned else self.excess(user, now, count)
         if found is not None:
             self._warned.add(user)
         return found

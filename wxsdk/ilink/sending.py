@@ -9,7 +9,7 @@ import threading
 from dataclasses import replace
 from typing import Any, Dict, List, Optional, Set
 
-from ..errors import ApiError, ConfigError, TransportError
+from ..errors import ApiError, ConfigError, TransportError, WxError
 from ..log import get_logger
 from ..runtime.clock import Clock
 from ..runtime.turns import KeyedTurns
@@ -79,7 +79,8 @@ class Sender:
         items = self.text_items(text)
         token = check_context_token(context_token)
         with self._turns.turn(check_recipient(to)):
-            return _last_of([self._deliver(to, item, token, run_id) for item in items])
+            self._allowance.check(to, len(items))
+            return self._deliver_all(to, items, token, run_id)
 
     def send_media(
         self,
@@ -95,10 +96,12 @@ class Sender:
         check_recipient(to)
         token = check_context_token(context_token)
         items = [] if caption is None else self.text_items(caption, name="caption")
+        self._allowance.check(to, len(items) + 1)
         # Outside of the turn, so that a text to the same user need not wait for a large file.
         items.append(self.upload_item(to, path, progress))
         with self._turns.turn(to):
-            return _last_of([self._deliver(to, item, token, run_id) for item in items])
+            self._allowance.check(to, len(items))
+            return self._deliver_all(to, items, token, run_id)
 
     def upload_item(self, to: str, path: PathLike, progress: Optional[ProgressCallback] = None) -> Dict[str, Any]:
         """Upload the file at *path*, to be sent to the user *to*; the item of its message."""
@@ -148,6 +151,19 @@ class Sender:
                     remedy="Set markdown_filter=False to send it as it is.",
                 )
         return [text_item(part) for part in split_text(checked, self._config.max_text_bytes)]
+
+    def _deliver_all(
+        self, to: str, items: List[Dict[str, Any]], context_token: Optional[str], run_id: Optional[str]
+    ) -> SendResult:
+        """The messages of one call, in order; the error of a failed one names those before it in ``parts``."""
+        sent: List[SendResult] = []
+        try:
+            for item in items:
+                sent.append(self._deliver(to, item, context_token, run_id))
+        except WxError as error:
+            error.parts = tuple(sent)
+            raise
+        return replace(sent[-1], parts=tuple(sent))
 
     def _deliver(
         self, to: str, item: Dict[str, Any], context_token: Optional[str], run_id: Optional[str]
@@ -208,8 +224,3 @@ class Sender:
 
     def _now_ms(self) -> int:
         return int(self._clock.wall() * 1000)
-
-
-def _last_of(results: List[SendResult]) -> SendResult:
-    """The result of a call: its last message's, with all of them as parts."""
-    return replace(results[-1], parts=tuple(results))
