@@ -36,6 +36,7 @@ __all__ = ["CLOSE", "PING", "PONG", "SKIPPED", "TEXT", "WsConnection", "WsDoor"]
 READ_BYTES = 65_536  # a block of the socket; larger ones gained nothing in the bench
 NORMAL = 1000  # "the purpose is fulfilled"; RFC 6455, 7.4.1
 NO_STATUS = 1005  # "no code was in the close frame"; RFC 6455, 7.4.1
+SWITCHING_PROTOCOLS = 101  # "yes" to the handshake; RFC 6455, 4.1
 ABNORMAL = 1006  # "there was no close frame"; RFC 6455, 7.4.1
 
 
@@ -140,10 +141,15 @@ class WsDoor:
 def _handshake(sock: Any, url: str) -> None:
     opening: Any = websocket.WebSocket()
     # A redirect would be followed on a connection that nobody watches, so none is; the platform sends none.
-    opening.connect(url, socket=sock, suppress_origin=True, redirect_limit=0)
+    try:
+        opening.connect(url, socket=sock, suppress_origin=True, redirect_limit=0)
+    except websocket.WebSocketException:
+        if opening.handshake_response is None:
+            raise
+        # An answer came, and it is a redirect: 1.9.2 raises, 1.9.0 does not.
     status = opening.handshake_response.status
-    if status != 101:
-        raise websocket.WebSocketBadStatusException("Handshake status %d", status)
+    if status != SWITCHING_PROTOCOLS:
+        raise websocket.WebSocketBadStatusException(f"Handshake status {status}", status)
 
 
 def _explained(exc: BaseException) -> TransportError:
