@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import socket
+import ssl
 import threading
 from pathlib import Path
 from typing import Any, List
@@ -12,7 +13,9 @@ from typing import Any, List
 import pytest
 
 from tests.aibot.conftest import MakeClient
+from tests.runtime.servers import RawServer, answering
 from wxsdk.aibot.client import WSClient
+from wxsdk.aibot.config import WSClientOptions
 from wxsdk.errors import ConfigError, DecryptError, DownloadFailed, LimitExceeded
 from wxsdk.sim.aibot import HOSTILE_NAMES, AiBotSim, Generated, SimMedia
 
@@ -43,6 +46,20 @@ def test_without_a_key_the_bytes_come_as_they_are(sim: AiBotSim, client: WSClien
 def test_a_key_without_its_padding_is_a_key(sim: AiBotSim, client: WSClient) -> None:
     media = offer(sim, padded_key=False)
     assert client.download_file(media.url, media.aeskey)[0] == b"hello"
+
+
+def test_a_private_certificate_authority_serves_media_too(
+    certificate: Path, server_tls: ssl.SSLContext, tmp_path: Path
+) -> None:
+    trusting = ssl.create_default_context(cafile=str(certificate))
+    with RawServer(answering(b"private"), tls=server_tls) as server:
+        url = f"{server.url}/note.txt"
+        client = WSClient(WSClientOptions("bot", "secret", ssl_context=trusting))
+        assert client.download_file(url)[0] == b"private"
+        assert client.save_file(url, None, tmp_path).read_bytes() == b"private"
+        with pytest.raises(DownloadFailed, match="TLS"):
+            WSClient(WSClientOptions("bot", "secret")).download_file(url)
+        client.disconnect()
 
 
 def test_every_length_up_to_256_bytes_comes_back(sim: AiBotSim, client: WSClient, tmp_path: Path) -> None:

@@ -47,7 +47,8 @@ class WSClientOptions:
     outbox: keep pushes of ``client.outbox`` that cannot go now. outbox_max_age: how long each of them may wait.
         outbox_max_count: how many may wait (86,400 s and 1,000, choices of ours).
     single_instance: refuse, with AlreadyRunning, a second client of this bot on this machine (it would kick the first).
-    ssl_context: an ssl.SSLContext of yours (a private CA). proxy: "http://[user:password@]host:port", a CONNECT proxy.
+    ssl_context: an ssl.SSLContext of yours (a private CA), for the gateway and for media downloads.
+    proxy: "http://[user:password@]host:port", a CONNECT proxy.
     logger: an object with debug, info, warning (or warn) and error; None: the standard logger "wxsdk.aibot".
     """
 

@@ -27,7 +27,7 @@ class Downloads:
 
     def __init__(self, options: WSClientOptions) -> None:
         self._options = options
-        self._door = HttpDoor(proxy=options.proxy)
+        self._door = HttpDoor(proxy=options.proxy, ssl_context=options.ssl_context)
 
     def to_memory(self, url: str, aes_key: Optional[str]) -> Tuple[bytes, str]:
         """See ``WSClient.download_file``."""
