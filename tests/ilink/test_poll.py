@@ -66,6 +66,7 @@ class Setting:
         self.api = PretendApi()
         self.vitals = Vitals(self.clock)
         self.handed: List[Entry] = []
+        self.states: List[HealthState] = []  # at each hand-over
         self.stale: List[TokenStale] = []
         self.failures: List[WxError] = []
         self.crashes: List[BaseException] = []
@@ -88,11 +89,15 @@ class Setting:
             self.vitals,
             ready=lambda seconds: self.ready.wait(0.01),
             room=lambda seconds: self.room.wait(0.01),
-            hand_over=self.handed.extend,
+            hand_over=self.hand_over,
             on_stale=self.stale.append,
             on_failure=self.failures.append,
             on_crash=self.crashes.append,
         )
+
+    def hand_over(self, entries: List[Entry]) -> None:
+        self.handed.extend(entries)
+        self.states.append(self.vitals.snapshot().state)
 
     def start(self, cursor: str = "") -> None:
         self.loop.start(cursor, [])
@@ -132,6 +137,17 @@ def test_each_poll_asks_after_the_cursor_of_the_last_one(setting: Setting) -> No
     assert [entry.message.message_id for entry in setting.handed] == ["1"]
     assert setting.book.cursor() == "c1"
     assert setting.stop() == ["stop"]
+
+
+def test_a_message_is_handed_over_by_a_client_that_says_it_runs(setting: Setting) -> None:
+    setting.start()
+    setting.expect_poll()
+    for _ in range(2):
+        setting.vitals.enter(HealthState.RETRYING)
+        setting.api.answer(ret=0, msgs=[message(len(setting.handed))], get_updates_buf="c")
+        setting.expect_poll("c")
+    setting.stop()
+    assert setting.states[1:] == [HealthState.RUNNING] * 2
 
 
 def test_failures_are_two_seconds_apart_then_thirty(setting: Setting) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 import threading
-from typing import Callable, List
+from typing import Callable, List, Tuple
 
 from ..errors import TokenStale, TransportError, WxError
 from ..health import HealthState
@@ -151,9 +151,12 @@ class PollLoop:
         if self._news.is_set() and verdict.kind is not Kind.ANSWER:
             return  # ended on purpose; but what came is taken in, since it may never come again
         step = self._judge(verdict, self._clock.now() - started)
-        step = self._take_in(step, started)
+        step, entries = self._take_in(step, started)
         self._state = step.state
-        self._report(step)
+        self._report(step)  # before the handlers run, so that health() tells them that the client receives
+        if entries:
+            self._vitals.inbound()
+            self._hand_over(entries)
         if step.delay > 0 and self._news.wait(step.delay):
             return
         if step.notify_start and self._enter():
@@ -169,23 +172,19 @@ class PollLoop:
     def _judge(self, verdict: Verdict, elapsed: float) -> PollStep:
         return after_poll(self._state, verdict, elapsed=elapsed, unit=random.random(), config=self._config)
 
-    def _take_in(self, step: PollStep, started: float) -> PollStep:
-        """Store and hand over what came; a store that fails makes it a failed poll, to be asked for again."""
+    def _take_in(self, step: PollStep, started: float) -> Tuple[PollStep, List[Entry]]:
+        """Store what came, to be handed over; a store that fails makes it a failed poll, to be asked for again."""
         if not step.messages and step.cursor is None:
-            return step
+            return step, []
         try:
-            entries = self._inbox.accept(step.messages, step.cursor, epoch=self._epoch)
+            return step, self._inbox.accept(step.messages, step.cursor, epoch=self._epoch)
         except Exception as exc:  # noqa: BLE001  a store may raise anything of its own
             error = WxError(
                 f"The store failed ({type(exc).__name__}), so a batch of messages was not taken in.",
                 remedy="Make room on the disk and check the store's file; the messages are asked for again.",
             )
             error.__cause__ = exc
-            return self._judge(Verdict(Kind.FAILURE, error=error), self._clock.now() - started)
-        if entries:
-            self._vitals.inbound()
-            self._hand_over(entries)
-        return step
+            return self._judge(Verdict(Kind.FAILURE, error=error), self._clock.now() - started), []
 
     def _report(self, step: PollStep) -> None:
         working, self._working = self._working, step.error is None and step.silence is None
