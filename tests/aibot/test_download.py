@@ -18,6 +18,7 @@ from wxsdk.aibot.client import WSClient
 from wxsdk.aibot.config import WSClientOptions
 from wxsdk.errors import ConfigError, DecryptError, DownloadFailed, LimitExceeded
 from wxsdk.sim.aibot import HOSTILE_NAMES, AiBotSim, Generated, SimMedia
+from wxsdk.testing import no_leaks
 
 OTHER_KEY = base64.b64encode(bytes(range(32))).decode()
 
@@ -59,7 +60,15 @@ def test_a_private_certificate_authority_serves_media_too(
         assert client.save_file(url, None, tmp_path).read_bytes() == b"private"
         with pytest.raises(DownloadFailed, match="TLS"):
             WSClient(WSClientOptions("bot", "secret")).download_file(url)
-        client.disconnect()
+        assert client.disconnect()
+
+
+def test_disconnect_closes_what_downloads_kept_open_without_any_connect() -> None:
+    with RawServer(answering(b"x")) as server:
+        client = WSClient(WSClientOptions("bot", "secret"))
+        with no_leaks():
+            client.download_file(f"{server.url}/note.txt")
+            assert client.disconnect()
 
 
 def test_every_length_up_to_256_bytes_comes_back(sim: AiBotSim, client: WSClient, tmp_path: Path) -> None:

@@ -155,7 +155,9 @@ class WSClient(Callbacks, Sending):
         it does not wait for that callback.
         """
         run = self._run
-        return run is None or self._end(run, timeout)
+        has_ended = run is None or self._end(run, timeout)
+        self._downloads.close()  # those of a client that is not connected, too
+        return has_ended
 
     def wait(self, timeout: Optional[float] = None) -> bool:
         """Wait until the client has ended; False when *timeout* seconds passed first.
