@@ -9,7 +9,7 @@ import pytest
 
 from wxsdk.aibot.callbacks import Callbacks
 from wxsdk.aibot.config import WSClientOptions
-from wxsdk.aibot.delivery import Delivery
+from wxsdk.aibot.delivery import UNHEARD_LOGGED, Delivery
 from wxsdk.aibot.frames import WsFrame
 from wxsdk.aibot.logger import BotLog
 from wxsdk.aibot.seen import SeenIds
@@ -70,6 +70,17 @@ def test_unknown_types_reach_the_general_callback(desk: Desk) -> None:
     desk.delivery.pushed([message("1", msgtype="hologram"), event("2", "from_the_future")])
     desk.drain()
     assert sorted(frame.msgid or "" for frame in got) == ["1", "2"]
+
+
+def test_a_message_that_nobody_handles_is_logged_once_per_type(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    desk.callbacks.on_message_text(lambda frame: None)
+    desk.delivery.pushed([message("1"), message("2", msgtype="image"), message("3", msgtype="image")])
+    desk.delivery.pushed([event("4", "enter_chat")])
+    desk.delivery.pushed([message(f"f{number}", msgtype=f"{number}" + "x" * 1000) for number in range(100)])
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert sum("no callback for 'image'" in text for text in warnings) == 1
+    assert len(warnings) == UNHEARD_LOGGED
+    assert max(map(len, warnings)) < 250
 
 
 def test_one_chat_is_served_in_order_and_another_beside_it(desk: Desk) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from functools import partial
-from typing import Any, List, Optional, Tuple
+from typing import Any, List, Optional, Set, Tuple
 
 from ..errors import Overloaded
 from ..runtime.clock import Clock
@@ -19,6 +19,8 @@ from .frames import WsCmd, WsFrame, is_urgent
 from .logger import BotLog
 from .seen import SeenIds
 
+UNHEARD_LOGGED = 20  # message types that are worth a warning; a hostile server must not fill the disk
+UNHEARD_NAME = 40  # characters of such a type's name in the log
 _EVENT = WsCmd.EVENT_CALLBACK.value
 _NEWS = object()  # the lane of the client's own news: one at a time, in order
 
@@ -36,6 +38,7 @@ class Delivery:
         self._limit = options.max_queued_messages
         self._inside = threading.local()
         self._overloaded = False
+        self._unheard: Set[str] = set()  # message types
         self.last_inbound: Optional[float] = None  # on the clock
         self._main = KeyedDispatcher(
             f"wxsdk-run-{number}", max_workers=options.max_workers, clock=clock, on_error=self._raised
@@ -79,6 +82,7 @@ class Delivery:
                 continue
             handlers = self._handlers_for(frame)
             if not handlers:
+                self._unheard_of(frame)
                 continue
             task = (frame.chat, partial(self._run, handlers, (frame,)), frame)
             if frame.eventtype and is_urgent(frame):
@@ -119,10 +123,21 @@ class Delivery:
 
     def _handlers_for(self, frame: WsFrame) -> Tuple[Handler, ...]:
         find = self._callbacks.handlers
-        msgtype = frame.msgtype
-        if frame.cmd == _EVENT or msgtype == "event":
+        if _is_event(frame):
             return find("event") + find("event_" + frame.eventtype)
-        return find("message") + find("message_" + msgtype)
+        return find("message") + find("message_" + frame.msgtype)
+
+    def _unheard_of(self, frame: WsFrame) -> None:
+        """Say once per msgtype that a message is dropped. Not of events: most bots want few of them."""
+        msgtype = frame.msgtype[:UNHEARD_NAME]
+        if _is_event(frame) or msgtype in self._unheard or len(self._unheard) >= UNHEARD_LOGGED:
+            return
+        self._unheard.add(msgtype)
+        self._log.warning(
+            "no callback for %r: a message was dropped. Register on_message, or the one of its type, before connect(). "
+            "(This is logged once.)",
+            msgtype,
+        )
 
     def _drop(self) -> None:
         error = Overloaded(
@@ -150,3 +165,7 @@ class Delivery:
 
     def _raised(self, exc: BaseException, context: Any) -> None:
         self._log.error("delivering %r failed", context, exc=exc)
+
+
+def _is_event(frame: WsFrame) -> bool:
+    return frame.cmd == _EVENT or frame.msgtype == "event"
