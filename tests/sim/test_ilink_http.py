@@ -239,3 +239,22 @@ def test_a_page_can_be_mounted_on_the_same_port(sim: ILinkSim) -> None:
             assert session.post(f"{sim.base_url}/look/here", data="body", timeout=5).content == b"/look/here body"
         assert session.get(f"{sim.base_url}/lookout", timeout=5).status_code == 404
     assert {seen.connection for seen in sim.requests} == {1}
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_half_a_character_is_refused_and_noted_wherever_it_stands(sim: ILinkSim, bot: Speaker, strict: bool) -> None:
+    half = "a\ud800b"
+    sim.settings.strict = strict
+    answers = [
+        bot.send("alice", half),
+        bot.send(half, "x"),
+        bot.send("alice", "x", context_token=half),
+        bot.poll(half),
+        bot.call("getconfig", ilink_user_id=half),
+        bot.post("getconfig", {"base_info": {"channel_version": "2.4.9", "bot_agent": half}}).json(),
+        bot.announce(b"data", b"k" * 16, filekey=half),
+        bot.post("get_bot_qrcode?bot_type=3", {"local_token_list": [half]}, Authorization=None).json(),
+    ]
+    assert [answer["ret"] for answer in answers] == [-3] * len(answers)
+    assert len([one for one in sim.violations if "half of a character" in one]) == len(answers)
+    assert "ret" not in bot.send("alice", "a whole one: \U0001f600")

@@ -106,6 +106,10 @@ class ILinkApp:
         headers: Any = seen.headers
         body = seen.json
         wrong = rules.check_post_headers(headers) + self._check_uin(headers.get("X-WECHAT-UIN", ""))
+        broken = rules.check_characters(body)
+        if broken:
+            self._refuses(call, [*wrong, *broken])
+            return json_response(failure(MALFORMED, "malformed request"))
         if call == "get_bot_qrcode":
             wrong += rules.check_qrcode_request(body, headers)
             if not seen.query.get("bot_type"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import re
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
@@ -102,6 +103,15 @@ def check_post_headers(headers: Mapping[str, str]) -> List[str]:
     if not is_wechat_uin(headers.get("X-WECHAT-UIN", "")):
         wrong.append("X-WECHAT-UIN is not base64 of the decimal string of a uint32")
     return wrong
+
+
+def check_characters(body: Any) -> List[str]:
+    """The texts of a body: JSON can spell half of a character, which no UTF-8 can carry on to a user."""
+    try:
+        json.dumps(body, ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        return ["the body has half of a character (a lone surrogate)"]
+    return []
 
 
 def is_wechat_uin(value: str) -> bool:
