@@ -149,6 +149,13 @@ class SQLiteStore:
                 connection.close()
             self._identity = None
 
+    def __del__(self) -> None:
+        # A store that nobody refers to any more needs no close() by hand; Python 3.13 would warn of an open connection.
+        # No lock: nobody else can be in a call, and a finalizer must not wait.
+        connection = getattr(self, "_connection", None)
+        if connection is not None:
+            connection.close()
+
     @contextlib.contextmanager
     def _used(self) -> Iterator[sqlite3.Connection]:
         """The connection, for one call at a time: SQLite has one writer anyway, and reads take microseconds."""
