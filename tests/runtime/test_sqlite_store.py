@@ -423,7 +423,7 @@ def test_a_killed_process_loses_nothing_it_had_committed_and_tears_no_batch(path
         assert all(turns.count(turn) == 5 for turn in set(turns))
 
 
-def test_a_forgotten_store_closes_its_file(tmp_path: Path) -> None:
+def test_a_forgotten_store_closes_its_file(tmp_path: pathlib.Path) -> None:
     SQLiteStore(tmp_path / "a.db").items("table")  # Python 3.13 would warn, and warnings are errors here
     gc.collect()
     assert not (tmp_path / "a.db-wal").exists()  # the last connection takes it away when it closes
