@@ -136,6 +136,20 @@ def test_a_new_token_is_used_from_the_next_request_on(sim: ILinkSim, api: ILinkA
         api.set_token("with a space")
 
 
+def test_a_new_token_may_come_with_a_server_of_its_own(sim: ILinkSim) -> None:
+    api = ILinkApi(config_for(sim, base_url="http://127.0.0.1:1"))
+    for unusable in ("127.0.0.1", "ftp://host", sim.base_url + "/?q", ""):
+        with pytest.raises(ConfigError):
+            api.set_token("another", base_url=unusable)
+        assert api.token == sim.token
+    api.set_token(sim.token, base_url=sim.base_url)
+    api.notify_start()
+    assert (sim.count("notifystart"), api.base_url) == (1, sim.base_url)
+    api.set_token(sim.mint_token())
+    assert api.base_url == sim.base_url
+    api.close()
+
+
 def test_a_drip_fed_answer_does_not_outlive_the_deadline(sim: ILinkSim, api: ILinkApi) -> None:
     sim.faults.drip("notifystart", interval=0.02)
     with pytest.raises(TransportError) as caught:

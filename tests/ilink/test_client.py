@@ -5,13 +5,14 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
-from typing import List, Tuple
+from typing import Any, List, Tuple
 
 import pytest
 
-from wxsdk.errors import AlreadyRunning, LimitExceeded, SendRejected, TransportError
+from wxsdk.errors import AlreadyRunning, ConfigError, LimitExceeded, SendRejected, TransportError
 from wxsdk.health import HealthState
 from wxsdk.ilink.client import WeixinClient
 from wxsdk.ilink.poll import PollLoop
@@ -226,3 +227,47 @@ def test_run_ends_at_once_on_a_signal(number: signal.Signals, sim: ILinkSim) -> 
         assert (process.returncode, output.strip()) == (0, "stopped cleanly")
     finally:
         process.kill()
+
+
+def test_a_new_token_may_move_a_running_client_to_another_server(sim: ILinkSim) -> None:
+    bot = Recorder(echo)
+    with ILinkSim(hold=20, quota_limit=None) as other, started(sim, bot) as client:
+        with pytest.raises(ConfigError):
+            client.set_token(other.token, base_url="nowhere")
+        client.set_token(other.token, base_url=other.base_url)
+        other.user("bob").says("hi")
+        assert other.user("bob").expects(WAIT).text == "hi"
+        assert other.base_url in repr(client)
+        with pytest.raises(AlreadyRunning):
+            WeixinClient(config_for(other), bot).start()
+        sim.wait_for(lambda: sim.polls_in_flight == 0)
+        with WeixinClient(config_for(sim), bot):  # the old bot is free again
+            assert [sim.violations, other.violations] == [[], []]
+
+
+def test_another_server_for_the_same_token_keeps_what_is_known(sim: ILinkSim) -> None:
+    client = WeixinClient(config_for(sim, base_url="http://127.0.0.1:1"))
+    client.context_tokens.set("alice", "kept")
+    client.set_token(sim.token, base_url=sim.base_url)
+    assert client.context_tokens.get("alice") == "kept"
+    client.shutdown()
+
+
+def test_a_send_amid_set_token_does_not_drop_the_state_of_the_new_token(sim: ILinkSim) -> None:
+    client = WeixinClient(config_for(sim))
+    epoch = client._book.epoch
+    senders = [threading.Thread(target=lambda: client.context_tokens) for _ in range(2)]
+    use = client.api.set_token
+
+    def slow(token: str, **more: Any) -> None:
+        for sender in senders:
+            sender.start()
+        senders[0].join(0.2)  # one that does not wait would be through by then
+        use(token, **more)
+
+    client.api.set_token = slow  # type: ignore[method-assign]
+    client.set_token(sim.mint_token())
+    for sender in senders:
+        sender.join(WAIT)
+    assert client._book.epoch == epoch + 1
+    client.shutdown()

@@ -11,7 +11,7 @@ from ..redact import Secret
 from ..runtime.http import HttpDoor, HttpReply
 from . import endpoints
 from .answers import decode_answer, error_for
-from .config import WeixinConfig, check_token
+from .config import WeixinConfig, check_token, check_url
 from .endpoints import Endpoint
 from .wire import (
     Answer,
@@ -46,22 +46,33 @@ class ILinkApi:
 
     def __init__(self, config: WeixinConfig) -> None:
         self._config = config
-        self._token = Secret(config.token)
+        self._account = config.base_url, Secret(config.token)  # replaced as one: no server gets another one's token
         # Its own door, so that a stop or a new token ends polls alone.
         self._polls = HttpDoor(proxy=config.proxy)
         self._calls = HttpDoor(proxy=config.proxy)
 
     def __repr__(self) -> str:
-        return f"<ILinkApi {self._config.base_url}>"
+        return f"<ILinkApi {self.base_url}>"
 
     @property
     def token(self) -> Secret:
         """The bot token in use."""
-        return self._token
+        return self._account[1]
 
-    def set_token(self, token: str) -> None:
-        """Use *token* from the next request on. ConfigError when it is no token."""
-        self._token = check_token(token)
+    @property
+    def base_url(self) -> str:
+        """The server in use. Logins begin at that of the config all the same."""
+        return self._account[0]
+
+    def set_token(self, token: str, *, base_url: Optional[str] = None) -> None:
+        """Use *token*, and the server at *base_url* (None: as before), from the next request on.
+
+        ConfigError when one of them is unusable; then nothing has changed.
+        """
+        checked = check_token(token)
+        if base_url is not None:
+            check_url("base_url", base_url)
+        self._account = base_url or self.base_url, checked
 
     # the endpoints
 
@@ -70,7 +81,7 @@ class ILinkApi:
 
         timeout: whole deadline in seconds, which has to be longer than the server's hold.
         """
-        token = self._token
+        token = self.token
         deadline = self._config.long_poll_timeout + self._config.poll_grace if timeout is None else timeout
         answer = self.poll(get_updates_buf, deadline)
         reply = decode_updates(decode_answer(answer.status, answer.body, endpoint=endpoints.GET_UPDATES.path))
@@ -166,7 +177,7 @@ class ILinkApi:
         timeout: Optional[float] = None,
         door: Optional[HttpDoor] = None,
     ) -> A:
-        hidden = [str(self._token), *_secret_values(body)]
+        hidden = [str(self.token), *_secret_values(body)]
         deadline = self._deadline(endpoint) if timeout is None else timeout
         answer = self._post(endpoint, body, deadline, door=door, client_id=client_id)
         raw = decode_answer(answer.status, answer.body, endpoint=endpoint.path, client_id=client_id, empty_ok=empty_ok)
@@ -184,9 +195,10 @@ class ILinkApi:
         client_id: Optional[str] = None,
     ) -> HttpReply:
         full = {**body, "base_info": endpoints.base_info(self._config.channel_version, self._config.bot_agent)}
-        url = endpoints.endpoint_url(self._config.base_url, endpoint)
+        base_url, token = self._account
+        url = endpoints.endpoint_url(base_url, endpoint)
         door = door or self._calls
-        return self._exchange(endpoint, url, full, timeout, door=door, token=self._token, client_id=client_id)
+        return self._exchange(endpoint, url, full, timeout, door=door, token=token, client_id=client_id)
 
     def _login_call(
         self,

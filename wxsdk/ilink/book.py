@@ -30,11 +30,15 @@ class Book:
 
     # whose state it is
 
+    def belongs_to(self, token: str) -> bool:
+        """Whether the state is known to be that of *token*. Reads no store."""
+        return self._owner == fingerprint(token)
+
     def claim(self, token: str) -> None:
         """The state belongs to *token* now. With another one than last time, cursor, context tokens and quotas go."""
-        mark = fingerprint(token)
-        if self._owner == mark:
+        if self.belongs_to(token):
             return
+        mark = fingerprint(token)
         with self._lock:
             known = self.store.get(STATE, TOKEN)
             if known != mark:

@@ -17,7 +17,7 @@ from .allowance import Allowance
 from .api import ILinkApi
 from .book import Book
 from .cdn import MediaDoor
-from .config import WeixinConfig, check_token
+from .config import WeixinConfig, check_token, check_url
 from .context import MessageContext
 from .files import PathLike, ProgressCallback
 from .handler import MessageHandler, OnMessage, as_handler
@@ -78,7 +78,7 @@ class WeixinClient:
         self._instance_lock: Optional[InstanceLock] = None
 
     def __repr__(self) -> str:
-        return f"<WeixinClient {self.config.base_url} {self._vitals.snapshot().state.value}>"
+        return f"<WeixinClient {self.api.base_url} {self._vitals.snapshot().state.value}>"
 
     # life
 
@@ -98,7 +98,7 @@ class WeixinClient:
                 return
             self._acquire()
             try:
-                self._ready()
+                self._book.claim(self.api.token)
                 # Known before it starts: a signal may end this call at any point, and shutdown() must find the threads.
                 self._running = self._make_running(self._handler)
                 self._running.start(sync_buf)
@@ -213,20 +213,25 @@ class WeixinClient:
     # tokens
 
     def qr_login(self) -> QrLogin:
-        """The login by QR code, at this client's server. It changes nothing here: give its token to ``set_token``."""
+        """The login by QR code, at the server of the config. It changes nothing here: ``set_token`` does."""
         return QrLogin(self.config, self.api, self._clock)
 
-    def set_token(self, token: str) -> None:
+    def set_token(self, token: str, *, base_url: Optional[str] = None) -> None:
         """Use another bot token from now on; a running client polls with it at once.
 
-        The cursor and the context tokens of the old one are forgotten. ConfigError when it is no token; AlreadyRunning
+        base_url: the server that the login named for it (``LoginStatus.base_url``); None: the one in use. The cursor
+        and the context tokens of the old token are forgotten. ConfigError when one of them is unusable; AlreadyRunning
         when this client receives and another one on this machine does so for that bot. Then nothing has changed.
         """
         checked = check_token(token)
+        if base_url is not None:
+            check_url("base_url", base_url)
         with self._life:
-            if checked == self.api.token:
+            server = base_url or self.api.base_url
+            another_bot = checked != self.api.token
+            if not another_bot and server == self.api.base_url:
                 return
-            lock = self._lock_of(checked)
+            lock = self._lock_of(server, checked)
             if self._instance_lock is not None:
                 lock.acquire()
             try:
@@ -234,12 +239,13 @@ class WeixinClient:
             except BaseException:
                 lock.release()
                 raise
-            self.api.set_token(checked)
+            self.api.set_token(checked, base_url=server)
             if self._instance_lock is not None:
                 self._release()
                 self._instance_lock = lock
-            self._allowance.clear()
-            self._typing_signs.forget_tickets()
+            if another_bot:
+                self._allowance.clear()
+                self._typing_signs.forget_tickets()
             running = self._running
         self._postbox.wake()
         if running is not None:
@@ -260,7 +266,9 @@ class WeixinClient:
     # the parts
 
     def _ready(self) -> None:
-        self._book.claim(self.api.token)
+        if not self._book.belongs_to(self.api.token):
+            with self._life:  # not amid set_token: claimed for the old token, the new one's state would be dropped
+                self._book.claim(self.api.token)
 
     def _make_running(self, handler: MessageHandler) -> Running:
         return Running(
@@ -325,12 +333,13 @@ class WeixinClient:
     def _acquire(self) -> None:
         if not self.config.single_instance or self._instance_lock is not None:
             return
-        lock = self._lock_of(self.api.token)
+        lock = self._lock_of(self.api.base_url, self.api.token)
         lock.acquire()
         self._instance_lock = lock
 
-    def _lock_of(self, token: str) -> InstanceLock:
-        return InstanceLock("ilink", f"{self.config.base_url}\n{token}")
+    @staticmethod
+    def _lock_of(base_url: str, token: str) -> InstanceLock:
+        return InstanceLock("ilink", f"{base_url}\n{token}")
 
     def _release(self) -> None:
         lock, self._instance_lock = self._instance_lock, None
