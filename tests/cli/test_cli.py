@@ -173,3 +173,20 @@ def test_health_is_told_in_words() -> None:
 @pytest.mark.parametrize("state", list(HealthState))
 def test_every_state_of_health_has_words(state: HealthState) -> None:
     assert explain_health(Health(state))[0]
+
+
+def test_the_demo_runs_in_a_terminal_that_knows_only_ascii() -> None:
+    environment = dict(os.environ, LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0", PYTHONIOENCODING="ascii")
+    command = [sys.executable, "-m", "wxsdk", "demo", "--only", "ilink"]
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"steps came out as expected" in done.stdout
+
+
+def test_a_reader_that_has_gone_away_ends_the_command_without_a_traceback() -> None:
+    end, pipe = os.pipe()
+    os.close(end)
+    command = [sys.executable, "-m", "wxsdk", "demo", "--only", "ilink"]
+    done = subprocess.run(command, stdout=pipe, stderr=subprocess.PIPE, timeout=60)
+    os.close(pipe)
+    assert (done.returncode, done.stderr) == (141, b"")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import os
 import sys
@@ -19,6 +20,7 @@ USAGE_ERROR = 2  # exit status; what argparse itself uses
 def main(argv: Optional[List[str]] = None) -> int:
     """Run one command and return its exit status: 0 done, 1 failed, 2 wrong usage."""
     options = _parser().parse_args(argv)
+    _print_anything()
     logging.basicConfig(
         level=logging.DEBUG if options.verbose else logging.WARNING, format="%(asctime)s %(name)s %(message)s"
     )
@@ -32,6 +34,16 @@ def main(argv: Optional[List[str]] = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130  # 128 + SIGINT, as shells report it
+    except BrokenPipeError:  # nobody reads on, as behind "| head"
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter flushes at its end
+        return 141  # 128 + SIGPIPE, as shells report it
+
+
+def _print_anything() -> None:
+    """Show a question mark for what the terminal's character set lacks, rather than fail on it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _parser() -> argparse.ArgumentParser:
