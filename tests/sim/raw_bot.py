@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Dict, Iterator, Optional
+from typing import Any, Dict, Optional
 
 import websocket
 
@@ -72,13 +72,6 @@ class RawBot:
 
     def close(self) -> None:
         self.ws.shutdown()
-
-
-def running(sim: AiBotSim) -> Iterator[RawBot]:
-    """For fixtures: a subscribed bot, closed afterwards."""
-    bot = RawBot(sim)
-    yield bot
-    bot.close()
 
 
 def button_card(task_id: str = "t1") -> Frame:

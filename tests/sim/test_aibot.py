@@ -1,23 +1,11 @@
 from __future__ import annotations
 
 import threading
-from typing import Iterator
 
 import pytest
 
-from tests.sim.raw_bot import RawBot, running
+from tests.sim.raw_bot import RawBot
 from wxsdk.sim.aibot import AiBotSim, SimError, SimTimeout
-
-
-@pytest.fixture
-def sim() -> Iterator[AiBotSim]:
-    with AiBotSim() as running_sim:
-        yield running_sim
-
-
-@pytest.fixture
-def bot(sim: AiBotSim) -> Iterator[RawBot]:
-    yield from running(sim)
 
 
 def test_a_text_gets_a_streamed_answer(sim: AiBotSim, bot: RawBot) -> None:

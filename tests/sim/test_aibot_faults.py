@@ -4,25 +4,14 @@ import json
 import socket
 import struct
 import threading
-from typing import Any, Iterator, List, Optional
+from typing import Any, List, Optional
 
 import pytest
 import websocket
 
-from tests.sim.raw_bot import RawBot, running
+from tests.sim.raw_bot import RawBot
 from wxsdk.sim import aibot_wire as wire
 from wxsdk.sim.aibot import AiBotSim, SimTimeout
-
-
-@pytest.fixture
-def sim() -> Iterator[AiBotSim]:
-    with AiBotSim() as running_sim:
-        yield running_sim
-
-
-@pytest.fixture
-def bot(sim: AiBotSim) -> Iterator[RawBot]:
-    yield from running(sim)
 
 
 def answers(sim: AiBotSim, bot: RawBot, count: int = 1) -> List[Any]:

@@ -6,25 +6,14 @@ import ssl
 import struct
 import subprocess
 from pathlib import Path
-from typing import Iterator, List
+from typing import List
 
 import pytest
 import websocket
 
-from tests.sim.raw_bot import RawBot, running
+from tests.sim.raw_bot import RawBot
 from wxsdk.sim import aibot_wire as wire
 from wxsdk.sim.aibot import AiBotSim
-
-
-@pytest.fixture
-def sim() -> Iterator[AiBotSim]:
-    with AiBotSim() as running_sim:
-        yield running_sim
-
-
-@pytest.fixture
-def bot(sim: AiBotSim) -> Iterator[RawBot]:
-    yield from running(sim)
 
 
 def rules_broken(sim: AiBotSim) -> List[str]:

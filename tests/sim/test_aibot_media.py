@@ -4,27 +4,16 @@ import base64
 import hashlib
 import threading
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 import pytest
 import requests
 from Crypto.Cipher import AES
 
-from tests.sim.raw_bot import RawBot, running
+from tests.sim.raw_bot import RawBot
 from wxsdk.sim.aibot import HOSTILE_NAMES, AiBotSim, Generated
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
-
-
-@pytest.fixture
-def sim() -> Iterator[AiBotSim]:
-    with AiBotSim() as running_sim:
-        yield running_sim
-
-
-@pytest.fixture
-def bot(sim: AiBotSim) -> Iterator[RawBot]:
-    yield from running(sim)
 
 
 def opened(data: bytes, aeskey: str) -> bytes:

@@ -3,25 +3,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, List
 
 import pytest
 import websocket
 
-from tests.sim.raw_bot import RawBot, button_card, running
+from tests.sim.raw_bot import RawBot, button_card
 from wxsdk.sim.aibot import AiBotSim
-
-
-@pytest.fixture
-def sim() -> Iterator[AiBotSim]:
-    with AiBotSim() as running_sim:
-        yield running_sim
-
-
-@pytest.fixture
-def bot(sim: AiBotSim) -> Iterator[RawBot]:
-    yield from running(sim)
-
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"pixels"
 

@@ -1,23 +1,11 @@
 from __future__ import annotations
 
 import threading
-from typing import Iterator
 
 import pytest
 
-from tests.sim.raw_bot import RawBot, button_card, running
+from tests.sim.raw_bot import RawBot, button_card
 from wxsdk.sim.aibot import AiBotSim, SimError, SimTimeout
-
-
-@pytest.fixture
-def sim() -> Iterator[AiBotSim]:
-    with AiBotSim() as running_sim:
-        yield running_sim
-
-
-@pytest.fixture
-def bot(sim: AiBotSim) -> Iterator[RawBot]:
-    yield from running(sim)
 
 
 def test_a_group_has_members_who_see_the_answer(sim: AiBotSim, bot: RawBot) -> None:
