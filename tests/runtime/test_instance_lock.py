@@ -128,11 +128,14 @@ import os, sys
 from wxsdk.runtime.instance_lock import InstanceLock
 InstanceLock("ilink", sys.argv[1]).acquire()
 if sys.argv[2:] == ["fork"]:
+    alive, tell = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(1)
+        os.write(tell, b"!")
         sys.stdin.read()
         os._exit(0)
+    os.read(alive, 1)  # the child runs, and has given up what it got with the fork
 print("held", flush=True)
 sys.stdin.read()
 """
