@@ -282,3 +282,9 @@ def test_no_secret_is_in_any_log_repr_or_error(
     everything = caplog.text + "".join(seen)
     canaries = [sim.secret, media.aeskey or "", media.url.split("?")[-1], sent.frame["body"]["response_url"]]
     assert [canary for canary in canaries if canary in everything] == []
+
+
+@pytest.mark.parametrize("given", [None, {"bot_id": "b", "secret": "s"}, "secret"])
+def test_options_of_another_kind_are_refused(given: Any) -> None:
+    with pytest.raises(ConfigError, match="WSClientOptions"):
+        WSClient(given)

@@ -7,8 +7,9 @@ from typing import Any, Callable, Iterator
 
 import pytest
 
+from wxsdk.errors import ConfigError
 from wxsdk.runtime.sqlite_store import SQLiteStore
-from wxsdk.runtime.store import MemoryStore, Put, Store
+from wxsdk.runtime.store import MemoryStore, Put, Store, as_store
 from wxsdk.testing import STORE_CHECKS, check_store
 
 
@@ -61,3 +62,14 @@ def test_neither_store_shows_its_content_in_its_repr(store: Store) -> None:
 def test_only_the_file_is_durable(tmp_path: pathlib.Path) -> None:
     assert not MemoryStore().durable
     assert SQLiteStore.durable
+
+
+@pytest.mark.parametrize("given", ["bot.db", pathlib.Path("bot.db"), {}, 0, object()])
+def test_what_is_no_store_is_refused_at_once(given: Any) -> None:
+    with pytest.raises(ConfigError, match="SQLiteStore"):
+        as_store(given)
+
+
+def test_no_store_means_a_memory_of_its_own() -> None:
+    assert isinstance(as_store(None), MemoryStore)
+    assert as_store(None) is not as_store(None)

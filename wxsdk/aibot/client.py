@@ -7,13 +7,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Callable, List, Optional, Tuple
 
-from ..errors import ConnectionLost, WxError
+from ..errors import ConfigError, ConnectionLost, WxError
 from ..health import Health, HealthState
 from ..outbox import OutboxItem
 from ..runtime.clock import Clock
 from ..runtime.instance_lock import InstanceLock
 from ..runtime.lifecycle import wait_until_stopped
-from ..runtime.store import MemoryStore, Store
+from ..runtime.store import Store, as_store
 from ..runtime.worker import join_all, next_number
 from ..runtime.wsock import WsDoor
 from .callbacks import Callbacks
@@ -107,12 +107,14 @@ class WSClient(Callbacks, Sending):
     def __init__(
         self, options: WSClientOptions, *, store: Optional[Store] = None, _clock: Optional[Clock] = None
     ) -> None:
+        if not isinstance(options, WSClientOptions):
+            raise ConfigError("The options are no WSClientOptions.", remedy="Give WSClientOptions(bot_id, secret).")
         clock = _clock or Clock()
         replies = Replies(options, clock)
         Callbacks.__init__(self)
         Sending.__init__(self, options, replies, clock)
         self.options = options
-        self._store: Store = MemoryStore() if store is None else store
+        self._store = as_store(store)
         self._postbox = make_outbox(self._store, options, replies, clock, self._remember_card)
         self.outbox = Outbox(self._postbox)
         self._streams = OpenStreams(options, replies, clock)

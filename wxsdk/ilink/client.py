@@ -12,7 +12,7 @@ from ..log import get_logger
 from ..runtime.clock import Clock
 from ..runtime.instance_lock import InstanceLock
 from ..runtime.lifecycle import wait_until_stopped
-from ..runtime.store import MemoryStore, Store
+from ..runtime.store import Store, as_store
 from .allowance import Allowance
 from .api import ILinkApi
 from .book import Book
@@ -60,7 +60,7 @@ class WeixinClient:
         self.config = config
         self._handler = as_handler(handler)
         self._clock = clock = _clock or Clock()
-        self._store: Store = MemoryStore() if store is None else store
+        self._store = as_store(store)
         self.api = ILinkApi(config)
         self._vitals = Vitals(clock)
         self._book = Book(self._store, config, clock)

@@ -10,6 +10,8 @@ import threading
 from dataclasses import dataclass
 from typing import Dict, List, Optional, Protocol, Sequence, Tuple, Union
 
+from ..errors import ConfigError
+
 
 @dataclass(frozen=True)
 class Put:
@@ -65,6 +67,15 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Free what is held. A second call does nothing; any other call after it may raise."""
+
+
+def as_store(given: Optional[Store]) -> Store:
+    """*given*, a new MemoryStore for None. ConfigError for what is no store, such as a path."""
+    if given is None:
+        return MemoryStore()
+    if not all(callable(getattr(given, name, None)) for name in ("get", "items", "write", "trim", "close")):
+        raise ConfigError("The store is no Store.", remedy='Give SQLiteStore("bot.db"), or None.')
+    return given
 
 
 class MemoryStore:
