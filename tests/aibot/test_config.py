@@ -149,3 +149,11 @@ def test_usable_settings_are_normalised() -> None:
     assert made.trusted_media_hosts == ("cdn.example.com",)
     assert isinstance(made.ack_timeout, float)
     assert made.kick_cooldown == 60.0
+
+
+@pytest.mark.parametrize("name", ["bot_id", "secret", "plug_version"])
+def test_half_of_a_character_is_refused_without_being_shown(name: str) -> None:
+    with pytest.raises(ConfigError, match=name) as caught:
+        WSClientOptions(**{"bot_id": "bot", "secret": "s3cr3t-value", name: "abc\ud800"})  # type: ignore[arg-type]
+    assert caught.value.__cause__ is None
+    assert "abc" not in str(caught.value)

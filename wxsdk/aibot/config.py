@@ -99,6 +99,11 @@ def _refuse(name: str, wanted: str) -> ConfigError:
 def _text(name: str, value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise _refuse(name, "a non-empty str")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        # "from None": the cause would quote the value
+        raise _refuse(name, "text without halves of characters (lone surrogates)") from None
     return value
 
 
