@@ -271,3 +271,23 @@ def test_a_send_amid_set_token_does_not_drop_the_state_of_the_new_token(sim: ILi
         sender.join(WAIT)
     assert client._book.epoch == epoch + 1
     client.shutdown()
+
+
+@pytest.mark.parametrize("last", ["a refused connection", "a shutdown"])
+def test_a_try_that_may_have_gone_out_counts_though_the_next_one_did_not(sim: ILinkSim, last: str) -> None:
+    client = WeixinClient(config_for(sim))
+    unclear = TransportError("no answer", kind="timeout", may_have_been_sent=True, client_id="c")
+    tries = [unclear, *(TransportError("refused", kind="tcp") for _ in range(2))]
+
+    def send(_: Any) -> Any:
+        if last == "a shutdown" and len(tries) == 3:
+            client._allowance._pacer.next_slot = lambda now: client._allowance.interrupt() or 0.0  # type: ignore
+        raise tries.pop(0)
+
+    client.api.send_message = send  # type: ignore[method-assign]
+    with pytest.raises(TransportError) as caught:
+        client.send_text("alice", "hi")
+    assert caught.value is not unclear
+    assert caught.value.may_have_been_sent
+    assert "It may have been delivered." in str(caught.value)
+    client.shutdown()

@@ -71,8 +71,12 @@ class Allowance:
         with self._lock:
             delay = self._pacer.next_slot(self._clock.now())
         if self._ended.is_set() or (delay > 0 and self._ended.wait(delay)):
-            lost = ConnectionLost("The client was shut down before the message went out.", client_id=client_id)
-            raise lost
+            raise ConnectionLost("The client was shut down before the message went out.", client_id=client_id)
+
+    @property
+    def ended(self) -> bool:
+        """Whether a shutdown ends the waits now."""
+        return self._ended.is_set()
 
     def pause(self, seconds: float) -> bool:
         """Wait between two tries of a send; False when the client is shut down first."""

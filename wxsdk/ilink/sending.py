@@ -173,12 +173,15 @@ class Sender:
         client_id = new_client_id(self._config.client_id_prefix, self._now_ms(), secrets.token_hex(4))
         token = context_token or self._newest_token(to)
         msg = message(to, item, client_id=client_id, context_token=token, run_id=run_id)
+        may_be_out = False
         for failures in itertools.count(1):
-            self._allowance.await_slot(client_id)
             try:
+                self._allowance.await_slot(client_id)
                 reply = self._api.send_message(msg)
                 break
             except (TransportError, ApiError) as error:
+                if isinstance(error, TransportError):  # an earlier try may have gone out though this one did not
+                    may_be_out = error.may_have_been_sent = may_be_out or error.may_have_been_sent
                 if not self._retries(error, failures):
                     raise
         result = send_result(reply, item, client_id)
@@ -194,7 +197,7 @@ class Sender:
             base=self._config.send_retry_delay,
             unit=random.random(),
         )
-        if delay is None:
+        if delay is None or self._allowance.ended:
             return False
         log.info("a send failed and is tried again in %.1f s: %s", delay, error)
         return self._allowance.pause(delay)
