@@ -170,6 +170,8 @@ def test_what_the_platform_would_refuse_is_refused_before_the_wire(
             (Pipe(bytes(MAX_FILE_BYTES + 1)), LimitExceeded),
             (tmp_path / "nothing there", ConfigError),
             (tmp_path, ConfigError),
+            ("half of a character \ud800", ConfigError),
+            ("a null byte \0", ConfigError),
             (io.StringIO("text"), ConfigError),
             (17, ConfigError),
         ):

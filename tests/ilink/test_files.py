@@ -20,7 +20,7 @@ def test_a_source_is_measured_and_read_in_pieces_again_and_again(payload: Path) 
             assert b"".join(bytes(block) for block in source.blocks(buffer)) == payload.read_bytes()
 
 
-@pytest.mark.parametrize("path", [None, "", 5, b"x", "a\0b"])
+@pytest.mark.parametrize("path", [None, "", 5, b"x", "a\0b", "half \ud800"])
 def test_what_is_no_path_is_refused(path: object) -> None:
     with pytest.raises((ConfigError, UploadFailed)):
         SourceFile(path)  # type: ignore[arg-type]
@@ -33,6 +33,10 @@ def test_a_folder_a_pipe_and_a_missing_file_are_refused(tmp_path: Path) -> None:
         SourceFile(tmp_path / "missing")
     with pytest.raises(ConfigError):
         SourceFile(os.devnull)
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe")
+        with pytest.raises(ConfigError, match="no regular file"):
+            SourceFile(tmp_path / "pipe")
 
 
 def test_a_file_that_grows_or_shrinks_is_noticed(payload: Path) -> None:

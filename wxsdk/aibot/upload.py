@@ -91,6 +91,8 @@ def opened(file: FileLike, filename: Optional[str]) -> Iterator[Source]:
                 handle = stack.enter_context(open(path, "rb"))
             except OSError as exc:
                 raise ConfigError(f"The file cannot be read: {exc.strerror}.") from exc
+            except ValueError as exc:  # a null byte, half of a character
+                raise ConfigError("The path is not one that a file can have.") from exc
             yield Source(handle, filename or os.path.basename(path))
         elif callable(getattr(file, "read", None)):
             given = getattr(file, "name", None)

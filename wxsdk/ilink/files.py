@@ -61,7 +61,7 @@ class SourceFile:
         checked = check_path(path, "path")
         self.name = checked.name.encode("utf-8", "replace").decode("utf-8")
         try:
-            self._file = checked.open("rb", buffering=0)
+            self._file = open(checked, "rb", buffering=0, opener=_open_at_once)
         except IsADirectoryError as exc:
             raise ConfigError("The path leads to a folder.", remedy="Give the path of a file.") from exc
         except OSError as exc:
@@ -169,8 +169,16 @@ class Destination:
         raise DownloadFailed("No name is free.")  # never reached: the count has no end
 
 
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe that nobody writes to must not hold us
+
+
 def check_path(path: object, name: str) -> Path:
     """*path* as a Path; ConfigError when it is none."""
     if not isinstance(path, (str, os.PathLike)) or not os.fspath(path) or "\0" in str(os.fspath(path)):
         raise ConfigError(f"{name} is not a path.", remedy="Give a str or a pathlib.Path.")
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:  # half of a character
+        raise ConfigError(f"{name} is not a path that a file can have.") from None
     return Path(path)
