@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import ssl
 import threading
 import time
@@ -15,6 +16,7 @@ from tests.runtime.servers import Peer, RawServer
 from wxsdk.aibot.client import WSClient
 from wxsdk.aibot.config import WSClientOptions
 from wxsdk.aibot.frames import WsFrame
+from wxsdk.aibot.stream import ReplyStream
 from wxsdk.errors import AlreadyRunning, ConnectionLost, Kicked, ReconnectExhausted, TransportError
 from wxsdk.health import HealthState
 from wxsdk.runtime.store import MemoryStore
@@ -71,6 +73,45 @@ def test_disconnect_is_quick_from_every_state(
         state(sim, client)
         took.append(seconds_to_stop(client))
         sim.faults.clear()
+    assert min(took) <= PROMISE
+
+
+def _stream_of(sim: AiBotSim, client: WSClient) -> ReplyStream:
+    """A stream that answers a message and is begun."""
+    frames: queue.Queue[WsFrame] = queue.Queue()
+    client.on_message(frames.put)
+    client.connect(wait=5)
+    sim.user("alice").says("hi")
+    stream = client.open_stream(frames.get(timeout=5))
+    stream.write("begun")
+    sim.wait_for(sim.thinking)
+    return stream
+
+
+def test_an_open_stream_keeps_disconnect_for_its_farewell_at_most(
+    sim: AiBotSim, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wxsdk.aibot.client.STREAM_FAREWELL", 0.1)
+    took = []
+    for _ in range(TRIES):
+        client = make_client()
+        stream = _stream_of(sim, client)
+        sim.faults.half_open()
+        took.append(seconds_to_stop(client))
+        assert stream.outcome is not None
+    assert min(took) <= 0.1 + PROMISE
+
+
+def test_a_finished_stream_does_not_keep_disconnect(
+    sim: AiBotSim, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wxsdk.aibot.client.STREAM_FAREWELL", 5.0)
+    took = []
+    for _ in range(TRIES):
+        client = make_client()
+        assert _stream_of(sim, client).finish().state == "delivered"
+        sim.faults.half_open()
+        took.append(seconds_to_stop(client))
     assert min(took) <= PROMISE
 
 
