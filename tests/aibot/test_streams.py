@@ -672,15 +672,3 @@ def test_a_failure_in_the_middle_does_not_make_writing_raise() -> None:
     stage.state.replace("other")
     stage.state.thinking()
     assert stage.end().state == "failed"
-
-
-def test_an_abandoned_stream_says_what_is_known() -> None:
-    idle = StreamState("s1")
-    assert idle.abandon(UNSENT) == StreamOutcome("failed", False, 0, UNSENT)
-    state = StreamState("s1")
-    state.finish("text")
-    state.next_action(0.0)
-    assert state.abandon(LOST) == StreamOutcome("unknown", False, 1, LOST)
-    state.on_result(None, 1.0)
-    assert state.abandon(UNSENT).error is LOST
-    assert state.next_action(2.0) == Done(StreamOutcome("unknown", False, 1, LOST))

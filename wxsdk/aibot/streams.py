@@ -219,8 +219,6 @@ class StreamState:
     def on_result(self, error: Optional[WxError], now: float) -> None:
         """The frame under way was acknowledged (None), or failed."""
         flight, self._flight = self._flight, None
-        if self.outcome is not None:
-            return
         never_sent = isinstance(error, ConnectionLost) and not error.may_have_been_sent
         self._opened = self._opened or not never_sent
         if flight is _Flight.UPDATE:
@@ -235,13 +233,6 @@ class StreamState:
             self._arrived(flight)
         else:
             self._given_up(flight, error)
-
-    def abandon(self, error: WxError) -> StreamOutcome:
-        """The client has ended, so nothing can be sent any more: the outcome, now if there was none before."""
-        if self.outcome is not None:
-            return self.outcome
-        maybe = self._unsure or self._flight not in (None, _Flight.UPDATE) or self._doubt is not None
-        return self._finish("unknown" if maybe else "failed", error, rescued=self._flight is _Flight.PUSH).outcome
 
     # -- sending ----------------------------------------
 
