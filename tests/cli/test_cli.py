@@ -14,7 +14,7 @@ from typing import Any, Dict, List
 import pytest
 
 from wxsdk import SQLiteStore, WeixinClient, WeixinConfig
-from wxsdk.cli import credentials, main
+from wxsdk.cli import credentials, doctor, main
 from wxsdk.cli.doctor import explain_health
 from wxsdk.health import Health, HealthState
 from wxsdk.redact import Secret
@@ -127,6 +127,21 @@ def test_the_doctor_finds_nothing_wrong_with_a_good_account(
 ) -> None:
     assert main(["doctor", *account]) == 0
     assert "Nothing is wrong." in capsys.readouterr().out
+
+
+def test_the_doctor_reaches_the_media_server_as_the_client_does(
+    account: List[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: List[Any] = []
+
+    class Noting(doctor.HttpDoor):
+        def __init__(self, **options: Any) -> None:
+            asked.append(options["ciphers"])
+            super().__init__(**options)
+
+    monkeypatch.setattr(doctor, "HttpDoor", Noting)
+    assert main(["doctor", *account]) == 0
+    assert [list((ciphers or {}).values()) for ciphers in asked] == [[], ["DEFAULT"]]
 
 
 def test_the_doctor_explains_a_stale_token(

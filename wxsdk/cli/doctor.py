@@ -10,12 +10,13 @@ import ssl
 import stat
 from contextlib import closing
 from pathlib import Path
-from typing import Callable, List, Optional
+from typing import Callable, List, Mapping, Optional
 from urllib.parse import urlsplit
 
 from .. import SQLiteStore, WeixinClient, WeixinConfig, WSClient, WSClientOptions, __version__
 from ..errors import ApiError, ConfigError, TokenStale, TransportError, WxError
 from ..health import Health, HealthState
+from ..ilink.config import cdn_ciphers
 from ..runtime.http import HttpDoor
 from .accounts import aibot_options, ilink_config
 
@@ -109,8 +110,8 @@ def explain_health(health: Health) -> List[str]:
 
 def _check_ilink(report: Report, options: argparse.Namespace) -> None:
     config = ilink_config(options)
-    for name, url in (("the iLink server", config.base_url), ("the media server", config.cdn_base_url)):
-        _probe(report, name, url)
+    _probe(report, "the iLink server", config.base_url)
+    _probe(report, "the media server", config.cdn_base_url, ciphers=cdn_ciphers(config))
     _ask(report, lambda: _ilink_answer(config), "The token is accepted.")
 
 
@@ -144,9 +145,9 @@ def _check_aibot(report: Report, options: argparse.Namespace) -> None:
     _ask(report, subscribe, "The bot id and secret are accepted.")
 
 
-def _probe(report: Report, name: str, url: str) -> None:
+def _probe(report: Report, name: str, url: str, *, ciphers: Optional[Mapping[str, str]] = None) -> None:
     host = urlsplit(url).hostname
-    door = HttpDoor()
+    door = HttpDoor(ciphers=ciphers)
     try:
         door.request("GET", url, timeout=PROBE_TIMEOUT)
     except TransportError as exc:

@@ -8,7 +8,6 @@ import random
 import secrets
 from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping, Optional, Tuple
-from urllib.parse import urlsplit
 
 from ..backoff import jittered
 from ..errors import ApiError, ConfigError, DownloadFailed, LimitExceeded, TransportError, UploadFailed
@@ -18,7 +17,7 @@ from ..runtime.http import HttpDoor, HttpStream, SizedBlocks
 from .aes import BLOCK, KEY_BYTES, EcbDecryptor, EcbEncryptor, cipher_size, media_key
 from .answers import retry_delay
 from .api import ILinkApi
-from .config import WeixinConfig
+from .config import WeixinConfig, cdn_ciphers
 from .files import CallbackRaised, Destination, PathLike, Progress, ProgressCallback, SourceFile
 from .media import MediaInfo, download_url, safe_file_name, upload_url
 from .outbound import Uploaded, upload_request
@@ -26,7 +25,6 @@ from .wire import UploadUrlReply
 
 log = get_logger(__name__)
 
-CDN_CIPHERS = "DEFAULT"  # OpenSSL's; the CDN needs static RSA, which Python's own choice leaves out; protocol-ilink, 5
 BLOCK_BYTES = 256 * 1024  # bytes encrypted and sent at a time, a multiple of 16; larger ones gain nothing measurable
 STALL = 30.0  # seconds that one read or write may take
 SLOWEST = 16 * 1024  # bytes a second; a transfer that is slower in all is given up
@@ -45,7 +43,7 @@ class MediaDoor:
         self._config = config
         self._api = api
         self._pause = pause
-        self._door = HttpDoor(proxy=config.proxy, ciphers={urlsplit(config.cdn_base_url).netloc: CDN_CIPHERS})
+        self._door = HttpDoor(proxy=config.proxy, ciphers=cdn_ciphers(config))
 
     # up
 
@@ -246,7 +244,9 @@ def _disk_errors() -> Iterator[None]:
     try:
         yield
     except OSError as exc:
-        raise DownloadFailed(f"The file cannot be written ({exc.strerror}).") from exc
+        raise DownloadFailed(
+            f"The file cannot be written ({exc.strerror}).", remedy="Make room for it, or give another dest."
+        ) from exc
 
 
 def _time_for(size: int) -> float:

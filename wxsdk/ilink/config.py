@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Iterable, Optional, Tuple
+from typing import Any, Dict, Iterable, Optional, Tuple
 from urllib.parse import urlsplit
 
 from ..errors import ConfigError
@@ -19,6 +19,7 @@ MAX_COUNT = 10_000_000  # of ids, messages, tries; more would be kept in gigabyt
 MAX_BYTES = 1 << 50  # B; a pebibyte, above any file
 MIN_TEXT_BYTES = 16  # B; below this a code fence cannot be closed and reopened
 MAX_TOKEN_CHARS = 8192  # a header line longer than this is refused by common servers
+CDN_CIPHERS = "DEFAULT"  # OpenSSL's; the CDN needs static RSA, which Python's own choice leaves out; protocol-ilink, 5
 _TOKEN = re.compile(r"[\x21-\x7e]*")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]{1,256}")
 _HOST = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*|\[[0-9A-Fa-f:.]+\]")
@@ -168,6 +169,11 @@ _COUNTS = {  # the least and the most that make sense
     "max_quotes": (0, MAX_COUNT),
     "outbox_max_count": (1, MAX_COUNT),
 }
+
+
+def cdn_ciphers(config: WeixinConfig) -> Dict[str, str]:
+    """The OpenSSL cipher string for the host of the CDN, as HttpDoor takes it."""
+    return {urlsplit(config.cdn_base_url).netloc: CDN_CIPHERS}
 
 
 def check_token(token: object) -> Secret:
