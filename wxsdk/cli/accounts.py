@@ -76,7 +76,7 @@ def log_in(options: argparse.Namespace) -> int:
 
 
 class EchoBot(MessageHandler):
-    """Says what it hears, and sends files back as they came."""
+    """Says what it hears; of files it only prints that they came."""
 
     def on_message(self, ctx: MessageContext) -> None:
         print(f"{ctx.from_user_id}: {ctx.body if ctx.body is not None else ctx.media}", flush=True)
