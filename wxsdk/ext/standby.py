@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+from functools import partial
 from typing import Optional, Union
 
 from ..aibot.client import WSClient
@@ -48,8 +49,9 @@ class Standby:
             if self._worker is not None and self._pid == os.getpid():
                 return
             self._pid = os.getpid()
-            self._stop = threading.Event()  # of this process: a fork may have copied one that is set, or held
-            self._worker = Worker(f"wxsdk-standby-{next_number()}", self._run)
+            # One for each thread, so that no late one goes on; and of this process, since a fork copies what is held.
+            self._stop = stop = threading.Event()
+            self._worker = Worker(f"wxsdk-standby-{next_number()}", partial(self._run, stop))
             self._worker.start()
 
     def stop(self, timeout: float = 5.0) -> bool:
@@ -62,9 +64,9 @@ class Standby:
             return self.client.disconnect(timeout) and ended
         return self.client.shutdown(timeout) and ended
 
-    def _run(self) -> None:
+    def _run(self, stop: threading.Event) -> None:
         waiting_told = False
-        while not self._stop.is_set():
+        while not stop.is_set():
             try:
                 if isinstance(self.client, WSClient):
                     self.client.connect()
@@ -74,7 +76,7 @@ class Standby:
                 if not waiting_told:
                     log.info("another process (%s) runs the bot; standing by", exc.pid)
                 waiting_told = True
-                self._stop.wait(TRY_EVERY)
+                stop.wait(TRY_EVERY)
             except WxError:
                 log.exception("the bot could not be started")
                 return
