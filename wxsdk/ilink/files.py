@@ -61,7 +61,7 @@ class SourceFile:
         checked = check_path(path, "path")
         self.name = checked.name.encode("utf-8", "replace").decode("utf-8")
         try:
-            self._file = open(checked, "rb", buffering=0, opener=_open_at_once)
+            self._file = open(checked, "rb", buffering=0, opener=_open_at_once)  # noqa: SIM115  closed by __exit__
         except IsADirectoryError as exc:
             raise ConfigError("The path leads to a folder.", remedy="Give the path of a file.") from exc
         except OSError as exc:
