@@ -9,7 +9,7 @@ Needs the extra ``wxsdk[sim]``.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, List
 
 if TYPE_CHECKING:
     from .aibot import AiBotSim as AiBotSim
@@ -25,3 +25,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES[name], __name__), name)
+
+
+def __dir__() -> List[str]:
+    """The simulators, for completion in a shell."""
+    return list(__all__)
