@@ -5,7 +5,7 @@ from typing import Iterator, List
 
 import pytest
 
-from wxsdk.aibot.ticker import Ticker
+from wxsdk.aibot.ticker import ROOM, Ticker
 from wxsdk.testing import FakeClock
 
 NAME = "wxsdk-aibot-tick-test"
@@ -94,3 +94,18 @@ def test_after_the_stop_nothing_is_planned(clock: FakeClock, ticker: Ticker) -> 
     ticker.stop()
     assert ticker.at(clock.now(), lambda: None) is None
     assert ticker.worker.join(5)
+
+
+def test_cancelled_actions_of_a_far_hour_are_not_kept(clock: FakeClock, ticker: Ticker) -> None:
+    happened: List[int] = []
+    for number in range(10 * ROOM):
+        timer = ticker.at(clock.now() + 240, lambda: happened.append(-1))
+        assert timer is not None
+        timer.cancel()
+        if number % 10 == 0:
+            ticker.at(clock.now() + 1 + number, lambda number=number: happened.append(number))
+    assert len(ticker._timers) <= 2 * ROOM
+    clock.wait_parked(name=NAME)
+    clock.advance(10 * ROOM)
+    clock.wait_parked(name=NAME)
+    assert happened == list(range(0, 10 * ROOM, 10))

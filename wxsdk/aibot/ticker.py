@@ -13,6 +13,8 @@ from ..runtime.worker import Worker
 
 log = get_logger(__name__)
 
+ROOM = 64  # timers; fewer are not worth tidying
+
 
 class Timer:
     """One action that is still to come."""
@@ -25,6 +27,11 @@ class Timer:
     def cancel(self) -> None:
         """Make sure, unless it has begun, that the action does not happen. Any thread; twice is once."""
         self._action = None
+
+    @property
+    def is_over(self) -> bool:
+        """True when it was cancelled or taken."""
+        return self._action is None
 
     def take(self) -> Optional[Callable[[], None]]:
         """The action, which from now on is the caller's; None when it was cancelled."""
@@ -40,6 +47,7 @@ class Ticker:
         self._changed = threading.Condition(threading.Lock())
         self._timers: List[Tuple[float, int, Timer]] = []
         self._numbers = itertools.count()
+        self._room = ROOM  # how many timers may be kept before the cancelled ones are thrown out
         self._stopped = False
         self.worker = Worker(name, self._run)
 
@@ -63,10 +71,18 @@ class Ticker:
         with self._changed:
             if self._stopped:
                 return None
+            if len(self._timers) >= self._room:
+                self._tidy()
             heapq.heappush(self._timers, (when, next(self._numbers), timer))
             if self._timers[0][2] is timer:  # only an earlier hour is a reason to wake the thread
                 self._changed.notify_all()
         return timer
+
+    def _tidy(self) -> None:
+        """Throw out the cancelled timers: a stream cancels one with every frame, whose hour is minutes away."""
+        self._timers = [entry for entry in self._timers if not entry[2].is_over]
+        heapq.heapify(self._timers)
+        self._room = max(2 * len(self._timers), ROOM)
 
     def _run(self) -> None:
         while True:
