@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from typing import List, Optional
+from typing import List, Optional, Type
 
 import pytest
 
 from wxsdk.ilink.client import WeixinClient
 from wxsdk.ilink.context import MessageContext
 from wxsdk.ilink.handler import TokenStaleInfo
+from wxsdk.runtime.store import MemoryStore
 from wxsdk.sim import ILinkSim
 
 from .bots import WAIT, Gate, Recorder, config_for, started
@@ -119,3 +120,25 @@ def test_a_callback_about_its_life_that_never_returns_is_named(sim: ILinkSim, ca
     assert "-life_" in caplog.text
     gate.open()
     assert client.wait(WAIT)
+
+
+@pytest.mark.parametrize("raised", [ValueError, SystemExit])
+def test_an_on_error_that_raises_keeps_no_message_from_being_done_with(
+    sim: ILinkSim, raised: Type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    class Failing(Recorder):
+        def on_error(self, exc: BaseException, ctx: Optional[MessageContext]) -> None:
+            super().on_error(exc, ctx)
+            raise raised
+
+    def answer(_: MessageContext) -> None:
+        raise KeyError("mine")
+
+    bot = Failing(answer)
+    store = MemoryStore()
+    with WeixinClient(config_for(sim), bot, store=store):
+        sim.user("alice").says("one")
+        bot.wait_for(lambda: bot.cursors)
+    assert [type(error) for error in bot.errors] == [KeyError]
+    assert store.items("inbox") == []
+    assert "on_error raised itself" in caplog.text

@@ -281,5 +281,5 @@ class Running:
     def _report(self, exc: BaseException, context: Optional[MessageContext]) -> None:
         try:
             self._handler.on_error(exc, context)
-        except Exception:
+        except BaseException:  # its SystemExit must not keep the message from being done with
             log.exception("on_error raised itself")

@@ -7,7 +7,7 @@ import hashlib
 INBOX = "inbox"  # received and not yet handled: any key -> the message as JSON, in the order of arrival
 STATE = "state"  # CURSOR -> get_updates_buf, TOKEN -> fingerprint of the token that the rest belongs to
 CONTEXT_TOKENS = "context_token"  # user id -> the newest context token of that user
-SEEN = "seen"  # key of a message -> "": what came lately, against duplicates
+SEEN = "seen"  # key of a message -> when it came (seconds since 1970), against duplicates
 QUOTES = "quote"  # quote_key -> the message as JSON, for quotes that carry only an id
 QUOTA = "quota"  # user id -> "<sent> <heard_at>"
 OUTBOX = "outbox"  # waits to be sent: id -> the message as JSON, in the order of the calls
