@@ -31,6 +31,7 @@ def test_one_byte_more_does_not(content: str) -> None:
         with pytest.raises(LimitExceeded, match="content") as caught:
             check_reply(body)
         assert (caught.value.limit, caught.value.actual) == (20_480, size)
+        assert "messages" in caught.value.remedy
 
 
 @pytest.mark.parametrize(

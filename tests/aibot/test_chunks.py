@@ -70,6 +70,7 @@ def test_over_twenty_megabytes_is_too_much() -> None:
     with pytest.raises(LimitExceeded) as caught:
         plan_upload("file", "a", 20 * MIB + 1, b"")
     assert (caught.value.limit, caught.value.actual) == (20 * MIB, 20 * MIB + 1)
+    assert "link" in caught.value.remedy
 
 
 @pytest.mark.parametrize(("kind", "name"), [("gif", "a"), (None, "a"), ("file", ""), ("file", None)])

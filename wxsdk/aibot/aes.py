@@ -37,7 +37,9 @@ def media_key(aeskey: Any) -> bytes:
     """The key of a media file. Raises DecryptError, which does not quote it, when it is not base64 of 32 bytes."""
     key = key_bytes(aeskey)
     if key is None:
-        raise DecryptError("The aeskey of the message is not base64 of 32 bytes.")
+        raise DecryptError(
+            "The aeskey of the message is not base64 of 32 bytes.", remedy="Give the aeskey that came with this url."
+        )
     return key
 
 

@@ -78,7 +78,13 @@ def check_stream(body: Body) -> None:
     need_text(stream.get("id"), "stream.id")
     finish = stream.get("finish", False)
     need_flag(finish, "stream.finish")
-    need_text(stream.get("content", ""), "stream.content", MAX_CONTENT_BYTES, empty=True)
+    need_text(
+        stream.get("content", ""),
+        "stream.content",
+        MAX_CONTENT_BYTES,
+        empty=True,
+        remedy="Answer with open_stream(): it goes on in further messages.",
+    )
     if stream.get("msg_item") is not None:
         _check_images(stream["msg_item"], finish)
     if stream.get("feedback") is not None:
@@ -110,7 +116,12 @@ def _check_image(image: Body, path: str) -> None:
 
 def _check_markdown(body: Body) -> None:
     markdown = need_object(body.get("markdown"), "markdown")
-    need_text(markdown.get("content"), "markdown.content", MAX_CONTENT_BYTES)
+    need_text(
+        markdown.get("content"),
+        "markdown.content",
+        MAX_CONTENT_BYTES,
+        remedy="Send several messages: wxsdk.split_text() cuts a text at good places.",
+    )
     if markdown.get("feedback") is not None:
         need_feedback(markdown["feedback"], "markdown.feedback")
 

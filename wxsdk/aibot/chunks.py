@@ -80,13 +80,23 @@ def plan_upload(media_type: str, filename: str, size: int, head: bytes) -> Uploa
     need_text(filename, "filename")
     if size == 0:
         raise ConfigError("The file is empty; the platform takes no empty files.")
-    if size > MAX_FILE_BYTES:
-        raise LimitExceeded("The file is too large in bytes.", limit=MAX_FILE_BYTES, actual=size)
+    check_file_size(size)
     wanted = str(media_type)
     fits = size <= MAX_TYPE_BYTES[wanted] and (wanted != WeComMediaType.VOICE.value or head.startswith(_AMR))
     kind = wanted if fits else WeComMediaType.FILE.value
     chunks = -(-size // CHUNK_BYTES)
     return UploadPlan(kind, safe_name(filename, "file"), size, chunks, concurrency_for(chunks), kind != wanted)
+
+
+def check_file_size(size: int) -> None:
+    """Raises LimitExceeded for more bytes than the platform takes of any file."""
+    if size > MAX_FILE_BYTES:
+        raise LimitExceeded(
+            "The file is too large in bytes.",
+            limit=MAX_FILE_BYTES,
+            actual=size,
+            remedy="Make it smaller, or put it on a server and send the link.",
+        )
 
 
 def concurrency_for(chunks: int) -> int:

@@ -37,13 +37,16 @@ def need_list(value: Any, path: str, most: int, least: int = 0) -> List[Any]:
     return value
 
 
-def need_text(value: Any, path: str, max_bytes: Optional[int] = None, *, empty: bool = False) -> str:
-    """*value*, a str (non-empty unless *empty*) of at most *max_bytes*; ConfigError or LimitExceeded otherwise."""
+def need_text(value: Any, path: str, max_bytes: Optional[int] = None, *, empty: bool = False, remedy: str = "") -> str:
+    """*value*, a str (non-empty unless *empty*) of at most *max_bytes*; ConfigError or LimitExceeded otherwise.
+
+    *remedy*: what to do when it is too long.
+    """
     if not isinstance(value, str) or not (value or empty):
         raise ConfigError(f"{path} must be a {'' if empty else 'non-empty '}str{_missing(value)}.")
     size = utf8_size(value, path)
     if max_bytes is not None and size > max_bytes:
-        raise LimitExceeded(f"{path} is too long in bytes of UTF-8.", limit=max_bytes, actual=size)
+        raise LimitExceeded(f"{path} is too long in bytes of UTF-8.", limit=max_bytes, actual=size, remedy=remedy)
     return value
 
 

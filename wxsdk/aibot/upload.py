@@ -17,14 +17,14 @@ from collections import deque
 from functools import partial
 from typing import IO, Any, BinaryIO, Callable, Deque, Iterator, List, Optional, Tuple, Union
 
-from ..errors import ConfigError, LimitExceeded, UploadFailed, WxError
+from ..errors import ConfigError, UploadFailed, WxError
 from ..runtime.clock import Clock
 from .chunks import (
     CHUNK_BYTES,
     HEAD_BYTES,
-    MAX_FILE_BYTES,
     UploadMediaResult,
     UploadPlan,
+    check_file_size,
     chunk_body,
     finish_body,
     plan_upload,
@@ -117,8 +117,7 @@ def _spooled(file: Any) -> Iterator[IO[bytes]]:
             if not data:
                 break
             size += len(data)
-            if size > MAX_FILE_BYTES:
-                raise LimitExceeded("The file is too large in bytes.", limit=MAX_FILE_BYTES, actual=size)
+            check_file_size(size)
             spool.write(data)
         spool.seek(0)
         yield spool
