@@ -291,3 +291,13 @@ def test_a_try_that_may_have_gone_out_counts_though_the_next_one_did_not(sim: IL
     assert caught.value.may_have_been_sent
     assert "It may have been delivered." in str(caught.value)
     client.shutdown()
+
+
+def test_the_quota_of_another_token_in_the_store_does_not_count(sim: ILinkSim) -> None:
+    store = MemoryStore()
+    sim.user("alice").says("hello")
+    before = WeixinClient(config_for(sim), store=store)
+    before.send_text("alice", "hi")
+    assert before.quota("alice").sent == 1
+    before.shutdown()
+    assert WeixinClient(config_for(sim, token=sim.mint_token()), store=store).quota("alice").sent == 0

@@ -201,7 +201,8 @@ class WeixinClient:
         return OutboundRun(self._sender, to, context_token, run_id)
 
     def quota(self, user_id: str) -> Quota:
-        """How many messages the user may still get, as far as this client knows."""
+        """How many messages the user may still get, as far as this client knows. Raises what the store raises."""
+        self._ready()  # what the store has may be of another token
         return self._allowance.quota(user_id)
 
     @property
