@@ -11,6 +11,7 @@ from ..errors import ConfigError, ConnectionLost, WxError
 from ..health import Health, HealthState
 from ..outbox import OutboxItem
 from ..runtime.clock import Clock
+from ..runtime.forked import tell_of_forks
 from ..runtime.instance_lock import InstanceLock
 from ..runtime.lifecycle import wait_until_stopped
 from ..runtime.store import Store, as_store
@@ -125,6 +126,7 @@ class WSClient(Callbacks, Sending):
         self._instance = InstanceLock("aibot", f"{options.ws_url}\n{options.bot_id}")
         self._life = threading.Lock()  # guards _run
         self._run: Optional[_Run] = None
+        tell_of_forks(self)
 
     def __repr__(self) -> str:
         return f"WSClient({self.options.bot_id!r}, {self.health().state.value})"
@@ -329,6 +331,14 @@ class WSClient(Callbacks, Sending):
         if alive:
             self._log.warning("still running after disconnect: %s", ", ".join(alive))
         return not alive
+
+    def _after_fork(self) -> None:
+        """In a forked child: nothing runs here; connect() works as soon as the parent's client has ended."""
+        if self._run is not None:
+            self._life = threading.Lock()
+            self._of_the_parent, self._run = self._run, None  # kept, so that nothing of it is closed here
+            self._replies.after_fork()
+            self._postbox.after_fork()
 
     def _close_store(self) -> None:
         try:

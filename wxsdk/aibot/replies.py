@@ -125,6 +125,15 @@ class Replies:
         for call in pending:
             self._settle(call, self._loss(call, "The client ended before the message could be sent."))
 
+    def after_fork(self) -> None:
+        """In a forked child: the connection is the parent's, and writing to it would break the parent's stream."""
+        self._lock = threading.Lock()  # the old one may be held by a thread of the parent
+        self._ready = threading.Condition(self._lock)
+        self._ledger = AckLedger(self._options.max_reply_queue_size)
+        self._lines, self._spare, self._pending = {}, [], []
+        self._ws = self._ticker = None
+        self._closed = ConnectionLost("The process that this one was forked from has the connection.", kind="tcp")
+
     def on_answer(self, frame: WsFrame, now: float) -> bool:
         """Give an ack to whom it belongs. False when it says that the subscription is gone: drop the connection.
 

@@ -10,6 +10,7 @@ from ..errors import ConfigError
 from ..health import Health
 from ..log import get_logger
 from ..runtime.clock import Clock
+from ..runtime.forked import tell_of_forks
 from ..runtime.instance_lock import InstanceLock
 from ..runtime.lifecycle import wait_until_stopped
 from ..runtime.store import Store, as_store
@@ -76,6 +77,7 @@ class WeixinClient:
         self._life = threading.Lock()  # orders start, set_token and the end of a run
         self._running: Optional[Running] = None
         self._instance_lock: Optional[InstanceLock] = None
+        tell_of_forks(self)
 
     def __repr__(self) -> str:
         return f"<WeixinClient {self.api.base_url} {self._vitals.snapshot().state.value}>"
@@ -330,6 +332,15 @@ class WeixinClient:
             self._store.close()
         except Exception as exc:  # noqa: BLE001  a store may raise anything of its own
             log.warning("the store could not be closed: %s", type(exc).__name__)
+
+    def _after_fork(self) -> None:
+        """In a forked child: nothing runs here; start() works as soon as the parent's client has ended."""
+        if self._running is not None:
+            self._life = threading.Lock()
+            self._of_the_parent, self._running = self._running, None  # kept, so that nothing of it is closed here
+            self._instance_lock = None  # it has forgotten the parent's by itself
+            self._vitals.after_fork()
+            self._postbox.after_fork()
 
     def _acquire(self) -> None:
         if not self.config.single_instance or self._instance_lock is not None:

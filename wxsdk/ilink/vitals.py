@@ -40,6 +40,11 @@ class Vitals:
             since = before.since if before.state is HealthState.STOPPED else self._now()
             self._health = dataclasses.replace(before, state=HealthState.STOPPED, since=since, retries=0)
 
+    def after_fork(self) -> None:
+        """In a forked child: nothing runs here."""
+        self._lock = threading.Lock()
+        self.stopped()
+
     def inbound(self) -> None:
         """A message came."""
         with self._lock:

@@ -146,6 +146,14 @@ class Postbox:
             self._number = 0
             self._changed.notify_all()
 
+    def after_fork(self) -> None:
+        """In a forked child: the thread is the parent's."""
+        self._changed = threading.Condition(threading.Lock())
+        self._owed_lock = threading.Lock()
+        self._loaded = False
+        self._number = 0
+        self.worker = None
+
     def join(self, timeout: float) -> bool:
         """Wait for the end of the thread; True when it has ended or there is none."""
         return self.worker is None or self.worker.join(timeout)
