@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import List, Tuple
 
 import pytest
 
@@ -39,3 +40,11 @@ def test_an_odd_import_changes_nothing(mapping: object, tokens: ContextTokenStor
     with pytest.raises(ConfigError):
         tokens.import_all(mapping)  # type: ignore[arg-type]
     assert tokens.export_all() == {}
+
+
+def test_a_repr_reads_no_store() -> None:
+    class Unreadable(MemoryStore):
+        def items(self, table: str) -> List[Tuple[str, str]]:
+            raise OSError
+
+    assert repr(ContextTokenStore(Unreadable(), FakeClock())) == "<ContextTokenStore>"

@@ -23,7 +23,7 @@ class ContextTokenStore:
         self._clock = clock
 
     def __repr__(self) -> str:
-        return f"<ContextTokenStore of {len(self._store.items(CONTEXT_TOKENS))} users>"
+        return "<ContextTokenStore>"  # no count: reading would open a store that was closed
 
     def get(self, user_id: str) -> Optional[str]:
         """The newest token of *user_id*, None when there is none."""
