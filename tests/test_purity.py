@@ -54,7 +54,7 @@ ALLOWED: Dict[str, Set[str]] = {
 DOORS: Dict[str, Set[str]] = {
     "requests": {"wxsdk.runtime.http", "wxsdk.runtime.http_connections", "wxsdk.runtime.http_errors"},
     "urllib3": {"wxsdk.runtime.http_connections", "wxsdk.runtime.http_errors"},
-    "certifi": {"wxsdk.runtime.http_connections", "wxsdk.runtime.wsock"},
+    "certifi": {"wxsdk.runtime.http_connections"},
     "websocket": {"wxsdk.runtime.wsock"},
     "Crypto": {"wxsdk.ilink.aes", "wxsdk.aibot.aes", "wxsdk.aibot.callback_crypto", "wxsdk.sim"},
     "dataclasses_json": {"wxsdk.wiretype"},

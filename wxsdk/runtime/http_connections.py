@@ -227,15 +227,20 @@ class _Adapter(HTTPAdapter):
     def _context_for(self) -> ssl.SSLContext:
         with self._context_lock:
             if self._context is None:
-                named = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")  # as in requests
-                ca = named or certifi.where()
-                try:
-                    self._context = sockets.make_ssl_context(ca, self._ciphers)
-                except OSError as exc:
-                    raise ConfigError(
-                        f"The certificates of {ca} cannot be read.", remedy="Check REQUESTS_CA_BUNDLE."
-                    ) from exc
+                self._context = verifying_context(self._ciphers)
             return self._context
+
+
+def verifying_context(ciphers: Optional[str] = None) -> ssl.SSLContext:
+    """A context that trusts what requests would: REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE, else certifi's authorities.
+
+    *ciphers* is an OpenSSL cipher string. ConfigError when the certificates cannot be read.
+    """
+    ca = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or certifi.where()
+    try:
+        return sockets.make_ssl_context(ca, ciphers)
+    except OSError as exc:
+        raise ConfigError(f"The certificates of {ca} cannot be read.", remedy="Check REQUESTS_CA_BUNDLE.") from exc
 
 
 def _pool_class(pool: Any, connection: Any, line: Line) -> Any:

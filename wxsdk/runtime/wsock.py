@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import http.client
-import os
 import selectors
 import socket
 import ssl
@@ -21,13 +20,13 @@ from functools import partial
 from typing import Any, Callable, List, Optional, Tuple, Union
 from urllib.parse import urlsplit
 
-import certifi
 import websocket
 
 from ..errors import ConfigError, ConnectionLost, TransportError
 from ..redact import scrub_exception
 from . import sockets
 from .http import environment_proxy, split_proxy
+from .http_connections import verifying_context
 from .sockets import Interrupted, Interrupter
 from .wsframes import CLOSE, PING, PONG, SKIPPED, TEXT, FrameParser, Message, client_frame
 
@@ -111,9 +110,7 @@ class WsDoor:
 
     def _secured(self, sock: Any, host: str, deadline: float) -> Any:
         if self._ssl_context is None:
-            # The variables that the HTTP door goes by, so that both trust the same.
-            named = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")
-            self._ssl_context = sockets.make_ssl_context(named or certifi.where())
+            self._ssl_context = verifying_context()
         sock.settimeout(max(deadline - time.monotonic(), 0.001))
         secured: Any = self._ssl_context.wrap_socket(sock, server_hostname=host)
         sockets.hold_deadlines(secured)
