@@ -7,7 +7,7 @@ print it stay clean. Second line: ``scrub``, which takes known shapes (and given
 from __future__ import annotations
 
 import re
-from typing import Any, Iterable, Iterator, List
+from typing import Any, Iterable, List
 from urllib.parse import quote, quote_plus
 
 HIDDEN = "***"
@@ -60,22 +60,6 @@ def _without_query(match: re.Match[str]) -> str:
         return match.group()
     bracket = query.find(")")  # the address may stand in brackets
     return address + mark + HIDDEN + ("" if bracket < 0 else query[bracket:])
-
-
-def secrets_in(value: Any) -> List[str]:
-    """The ``Secret`` values anywhere inside *value* (dicts, lists, tuples)."""
-    return list(_walk(value))
-
-
-def _walk(value: Any) -> Iterator[str]:
-    if isinstance(value, Secret):
-        yield str(value)
-    elif isinstance(value, dict):
-        for part in value.values():
-            yield from _walk(part)
-    elif isinstance(value, (list, tuple)):
-        for part in value:
-            yield from _walk(part)
 
 
 def scrub_exception(exc: BaseException, secrets: Iterable[str] = ()) -> None:
