@@ -79,23 +79,8 @@ class Running:
             f"{self._name}-life", max_workers=LIFE_WORKERS, clock=clock, on_error=self._callback_raised
         )
         self._inbox = Inbox(book, config, clock, tell=self._tell_cursor, heard=heard)
-        self.loop = PollLoop(
-            number,
-            api,
-            book,
-            self._inbox,
-            config,
-            clock,
-            vitals,
-            ready=lambda seconds: self._ready.wait(seconds),
-            room=self._has_room,
-            hand_over=self._hand_over,
-            on_stale=self._token_stale,
-            on_failure=self._report_later,
-            on_recovery=outbox.wake,
-            on_crash=self._crashed,
-        )
         self._ready = clock.event()
+        self.loop = self._make_loop(number, api)
         self._ended = clock.event()
         self._lock = threading.Lock()
         self._leaving = False
@@ -103,6 +88,24 @@ class Running:
         self._finished = False
         self._aborting = clock.event()
         self.error: Optional[BaseException] = None
+
+    def _make_loop(self, number: int, api: ILinkApi) -> PollLoop:
+        return PollLoop(
+            number,
+            api,
+            self._book,
+            self._inbox,
+            self._config,
+            self._clock,
+            self._vitals,
+            ready=self._ready.wait,
+            room=self._has_room,
+            hand_over=self._hand_over,
+            on_stale=self._token_stale,
+            on_failure=self._report_later,
+            on_recovery=self._outbox.wake,
+            on_crash=self._crashed,
+        )
 
     @property
     def stopping(self) -> bool:
