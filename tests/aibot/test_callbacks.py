@@ -34,5 +34,15 @@ def test_a_callback_must_be_callable() -> None:
         Callbacks().on_message("not a function")  # type: ignore[type-var]
 
 
+def test_a_coroutine_function_is_refused_because_calling_it_would_do_nothing() -> None:
+    async def answer(frame: object) -> None:
+        """Never runs."""
+
+    callbacks = Callbacks()
+    with pytest.raises(ConfigError, match="use def"):
+        callbacks.on_message(answer)
+    assert callbacks.handlers("message") == ()
+
+
 def test_an_event_nobody_registered_for_has_no_handlers() -> None:
     assert Callbacks().handlers("event_from_the_future") == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, Callable, Dict, Tuple, TypeVar
 
 from ..errors import ConfigError
@@ -107,5 +108,7 @@ class Callbacks:
     def _register(self, event: str, handler: F) -> F:
         if not callable(handler):
             raise ConfigError(f"on_{event} needs a function.")
+        if inspect.iscoroutinefunction(handler):  # calling it would do nothing
+            raise ConfigError("The handler is a coroutine function.", remedy="wxsdk calls plain functions: use def.")
         self._handlers[event] = (*self._handlers.get(event, ()), handler)
         return handler
