@@ -205,3 +205,11 @@ def test_a_reader_that_has_gone_away_ends_the_command_without_a_traceback() -> N
     done = subprocess.run(command, stdout=pipe, stderr=subprocess.PIPE, timeout=60)
     os.close(pipe)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize("port", ["99999", "-5", "x"])
+def test_a_port_that_is_none_is_wrong_usage(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["sim", f"--port={port}"])
+    assert ended.value.code == 2
+    assert "--port" in capsys.readouterr().err

@@ -93,7 +93,7 @@ def _add_send(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 
 def _add_sim(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     sim = commands.add_parser("sim", help="run the simulators with a page to talk with your bot")
-    sim.add_argument("--port", type=int, default=0, help="the page's port (default: a free one)")
+    sim.add_argument("--port", type=_port, default=0, help="the page's port (default: a free one)")
     sim.set_defaults(run=_run_sim)
 
 
@@ -122,6 +122,13 @@ def _add_credentials(command: argparse.ArgumentParser) -> None:
         default=Path(os.environ.get("WXSDK_CREDENTIALS") or default_path()),
         help="where the personal-WeChat token is kept (default: %(default)s)",
     )
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 <= port <= 65_535:
+        raise argparse.ArgumentTypeError(f"{port} is no port, which goes from 1 to 65535 (0 for a free one)")
+    return port
 
 
 # Each command's module is imported when it runs: `wxsdk --help` must not need the extras of all of them.
