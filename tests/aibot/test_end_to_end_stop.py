@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
+import random
 import ssl
 import threading
 import time
@@ -364,6 +366,40 @@ def test_a_connect_that_waits_says_that_the_client_was_disconnected(sim: AiBotSi
     assert "was disconnected" in str(errors[0])
 
 
+def test_threads_that_connect_and_disconnect_at_will_leave_a_client_that_works(sim: AiBotSim, client: WSClient) -> None:
+    alice = sim.user("alice")
+    client.on_message_text(lambda frame: client.reply_stream(frame, "s", "heard", True))
+    finished: List[int] = []
+    actions: List[Callable[[], object]] = [
+        client.connect,
+        lambda: client.connect(wait=5),
+        lambda: client.disconnect(timeout=0),
+        client.disconnect,
+        sim.faults.kick,
+        sim.faults.reset,
+        lambda: alice.says("hi", wait=0),
+    ]
+
+    def act(seed: int) -> None:
+        chance = random.Random(seed)
+        for _ in range(50):
+            with contextlib.suppress(ConnectionLost, Kicked):  # another thread was faster
+                chance.choice(actions)()
+        finished.append(seed)
+
+    threads = [threading.Thread(target=act, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(finished) == [0, 1, 2, 3]
+    client.disconnect()
+    client.connect(wait=5)
+    before = len(alice.sees)
+    alice.says("still there?")
+    sim.wait_for(lambda: len(alice.sees) > before)
+
+
 def test_making_a_client_starts_nothing(sim: AiBotSim, client: WSClient) -> None:
     assert client.health().state is HealthState.STOPPED
     assert client.wait(0)
@@ -458,7 +494,14 @@ def test_a_proxy_is_asked_for_a_tunnel() -> None:
         peer.send(b"HTTP/1.1 403 Forbidden\r\n\r\n")
 
     with RawServer(proxy) as server:
-        options = WSClientOptions("b", "s", ws_url="ws://bot.example:8080/", proxy=server.url, max_reconnect_attempts=1)
+        options = WSClientOptions(
+            "b",
+            "s",
+            ws_url="ws://bot.example:8080/",
+            proxy=server.url,
+            max_reconnect_attempts=1,
+            single_instance=False,  # a second run of the tests, beside this one, has the same address
+        )
         with pytest.raises(ReconnectExhausted):
             WSClient(options).connect(wait=5)
     assert asked == ["CONNECT bot.example:8080"]
