@@ -448,6 +448,11 @@ def test_an_outbox_that_is_off_touches_nothing_and_names_its_setting() -> None:
             call()
 
 
+def test_an_outbox_shows_whether_it_is_on() -> None:
+    assert repr(OutboxCalls(Office(MemoryStore(), enabled=False).open())) == "<Outbox off>"
+    assert repr(OutboxCalls(Office(MemoryStore()).open(start=False))) == "<Outbox on>"
+
+
 def test_the_thread_says_what_it_is_and_is_started_by_start_alone(office: Office) -> None:
     box = office.open(start=False)
     box.put("alice", "text", {})

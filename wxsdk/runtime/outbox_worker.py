@@ -286,6 +286,9 @@ class OutboxCalls:
     def __init__(self, box: Postbox) -> None:
         self._box = box
 
+    def __repr__(self) -> str:
+        return f"<Outbox {'on' if self._box.enabled else 'off'}>"
+
     def pending(self) -> List[OutboxItem]:
         """What waits, or is being sent, in the order in which it was put in."""
         return self._box.pending()
