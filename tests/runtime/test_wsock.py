@@ -441,10 +441,10 @@ def test_an_authority_of_the_environment_is_trusted(
         assert _texts(ws, 1) == [b"x"]
 
 
-def test_a_bundle_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, server_tls: ssl.SSLContext) -> None:
+def test_a_bundle_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
-    with RawServer(echo, server_tls) as server:
-        error = _refusal(server.ws_url)
+    with RawServer(lambda peer: peer.hold()) as server:
+        error = _refusal(server.ws_url.replace("ws:", "wss:"))
     assert "/nowhere/ca.pem" in str(error)
     assert not error.may_have_been_sent
 
