@@ -13,7 +13,7 @@ from wxsdk.ilink.handler import TokenStaleInfo
 from wxsdk.runtime.store import MemoryStore
 from wxsdk.sim import ILinkSim
 
-from .bots import WAIT, Gate, Recorder, config_for, started
+from .bots import WAIT, Gate, Recorder, config_for, echo, started
 
 
 def test_blocked_handlers_delay_no_news(sim: ILinkSim) -> None:
@@ -142,3 +142,17 @@ def test_an_on_error_that_raises_keeps_no_message_from_being_done_with(
     assert [type(error) for error in bot.errors] == [KeyError]
     assert store.items("inbox") == []
     assert "on_error raised itself" in caplog.text
+
+
+@pytest.mark.parametrize("listening", [True, False])
+def test_no_thread_is_woken_for_a_cursor_that_nobody_wants(sim: ILinkSim, listening: bool) -> None:
+    lanes: List[object] = []
+    client = started(sim, Recorder(echo) if listening else echo)
+    running = client._running
+    assert running is not None
+    submit = running._life.submit
+    running._life.submit = lambda lane, task: (lanes.append(lane), submit(lane, task))[1]  # type: ignore
+    sim.user("alice").says("hi")
+    assert sim.user("alice").expects(WAIT).text == "hi"
+    assert client.shutdown()
+    assert ("cursor" in lanes) is listening

@@ -246,7 +246,10 @@ class Running:
         return self.dispatcher.wait_for_room(limit, seconds) and self._life.wait_for_room(limit, seconds)
 
     def _tell_cursor(self, cursor: str) -> None:
-        self._life.submit(CURSOR_LANE, partial(self._guarded, partial(self._handler.on_sync_buf_updated, cursor)))
+        told = self._handler.on_sync_buf_updated
+        if getattr(told, "__func__", None) is MessageHandler.on_sync_buf_updated:
+            return  # it does nothing, and waking a thread for that costs more than a short handler
+        self._life.submit(CURSOR_LANE, partial(self._guarded, partial(told, cursor)))
 
     def _token_stale(self, error: TokenStale) -> None:
         info = TokenStaleInfo(
