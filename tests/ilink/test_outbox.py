@@ -12,6 +12,7 @@ from wxsdk.errors import ApiError, ConfigError, LimitExceeded, Unsupported, Uplo
 from wxsdk.ilink.client import WeixinClient
 from wxsdk.ilink.context import MessageContext
 from wxsdk.outbox import OutboxItem
+from wxsdk.runtime.clock import Clock
 from wxsdk.runtime.sqlite_store import SQLiteStore
 from wxsdk.runtime.store import MemoryStore, Store
 from wxsdk.sim import ILinkSim
@@ -32,6 +33,18 @@ class Bot(Recorder):
 
 def client_of(sim: ILinkSim, store: Store, bot: Any = None, **settings: Any) -> WeixinClient:
     return WeixinClient(config_for(sim, **{"outbox": True, **settings}), bot or Bot(), store=store)
+
+
+class Ahead(Clock):
+    """Real time, some seconds later."""
+
+    seconds = 0.0
+
+    def now(self) -> float:
+        return super().now() + self.seconds
+
+    def wall(self) -> float:
+        return super().wall() + self.seconds
 
 
 def texts(sim: ILinkSim, user: str = "alice") -> List[str]:
@@ -221,9 +234,10 @@ def test_a_refusal_for_good_is_given_up_once(sim: ILinkSim, store: Store) -> Non
 
 
 def test_a_message_that_waits_too_long_is_given_up(sim: ILinkSim, store: Store) -> None:
-    bot = Bot()
-    client = client_of(sim, store, bot, outbox_max_age=0.001)
+    bot, clock = Bot(), Ahead()
+    client = WeixinClient(config_for(sim, outbox=True, outbox_max_age=60.0), bot, store=store, _clock=clock)
     client.outbox.send_text("alice", "late")
+    clock.seconds = 61.0
     with client:
         bot.wait_for(lambda: bot.given_up)
     assert isinstance(bot.given_up[0][1], LimitExceeded)
