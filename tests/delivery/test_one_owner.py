@@ -16,6 +16,8 @@ from wxsdk.aibot.client import WSClient
 from wxsdk.aibot.config import WSClientOptions
 from wxsdk.errors import AlreadyRunning
 from wxsdk.ilink.client import WeixinClient
+from wxsdk.ilink.config import WeixinConfig
+from wxsdk.runtime.sqlite_store import SQLiteStore
 from wxsdk.sim import AiBotSim, ILinkSim
 
 from .waiting import until
@@ -81,6 +83,8 @@ ILINK_OWNER = """
 import sys, threading
 from wxsdk.ilink.client import WeixinClient
 from wxsdk.ilink.config import WeixinConfig
+from wxsdk.runtime.sqlite_store import SQLiteStore
+from wxsdk.ilink.config import WeixinConfig
 WeixinClient(WeixinConfig(sys.argv[1], base_url=sys.argv[2]), lambda ctx: None).start()
 print("owner", flush=True)
 threading.Event().wait()
@@ -132,3 +136,21 @@ def test_another_process_is_named_and_its_death_frees_both_bots(
     until(lambda: bot.is_connected)
     assert client.shutdown()
     assert bot.disconnect()
+
+
+def test_two_bots_cannot_use_one_store_at_a_time(tmp_path: Path) -> None:
+    with ILinkSim() as one, ILinkSim() as other:
+        first, second = (
+            WeixinClient(
+                WeixinConfig(token=sim.token, base_url=sim.base_url),
+                lambda ctx: None,
+                store=SQLiteStore(tmp_path / "db"),
+            )
+            for sim in (one, other)
+        )
+        with first:
+            with pytest.raises(AlreadyRunning, match="store of its own") as refused:
+                second.start()
+            assert refused.value.pid == os.getpid()
+        with second:
+            assert second.health().state.name != "STOPPED"

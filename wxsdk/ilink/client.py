@@ -6,7 +6,7 @@ import threading
 from functools import partial
 from typing import Optional, Union
 
-from ..errors import ConfigError
+from ..errors import AlreadyRunning, ConfigError
 from ..health import Health
 from ..log import get_logger
 from ..runtime.clock import Clock
@@ -77,6 +77,7 @@ class WeixinClient:
         self._life = threading.Lock()  # orders start, set_token and the end of a run
         self._running: Optional[Running] = None
         self._instance_lock: Optional[InstanceLock] = None
+        self._store_lock: Optional[InstanceLock] = None
         tell_of_forks(self)
 
     def __repr__(self) -> str:
@@ -88,7 +89,7 @@ class WeixinClient:
         """Start the threads that receive, and return. A second call changes nothing; after shutdown it starts anew.
 
         sync_buf: begin after this cursor, whatever the store says. Raises ConfigError without a handler or a token,
-        AlreadyRunning when the bot is served on this machine already, and what the store raises.
+        AlreadyRunning when the bot is served, or its store used, on this machine already, and what the store raises.
         """
         if sync_buf is not None and not isinstance(sync_buf, str):
             raise ConfigError("sync_buf is no str.", remedy="Give what on_sync_buf_updated got, or leave it out.")
@@ -100,6 +101,7 @@ class WeixinClient:
                 return
             self._acquire()
             try:
+                self._acquire_store()
                 self._book.claim(self.api.token)
                 # Known before it starts: a signal may end this call at any point, and shutdown() must find the threads.
                 self._running = self._make_running(self._handler)
@@ -244,7 +246,7 @@ class WeixinClient:
                 raise
             self.api.set_token(checked, base_url=server)
             if self._instance_lock is not None:
-                self._release()
+                self._instance_lock.release()
                 self._instance_lock = lock
             if another_bot:
                 self._allowance.clear()
@@ -338,7 +340,7 @@ class WeixinClient:
         if self._running is not None:
             self._life = threading.Lock()
             self._of_the_parent, self._running = self._running, None  # kept, so that nothing of it is closed here
-            self._instance_lock = None  # it has forgotten the parent's by itself
+            self._instance_lock = self._store_lock = None  # they have forgotten the parent's by themselves
             self._vitals.after_fork()
             self._postbox.after_fork()
 
@@ -349,11 +351,29 @@ class WeixinClient:
         lock.acquire()
         self._instance_lock = lock
 
+    def _acquire_store(self) -> None:
+        """Two bots in one store would take each other's messages for duplicates of their own."""
+        identity = getattr(self._store, "identity", None)
+        if not self.config.single_instance or identity is None or self._store_lock is not None:
+            return
+        lock = InstanceLock("ilink-store", str(identity))
+        try:
+            lock.acquire()
+        except AlreadyRunning as exc:
+            raise AlreadyRunning(
+                f"Another bot (process {exc.pid}) uses this store.",
+                pid=exc.pid,
+                remedy="Give each bot a store of its own.",
+            ) from None
+        self._store_lock = lock
+
     @staticmethod
     def _lock_of(base_url: str, token: str) -> InstanceLock:
         return InstanceLock("ilink", f"{base_url}\n{token}")
 
     def _release(self) -> None:
-        lock, self._instance_lock = self._instance_lock, None
-        if lock is not None:
-            lock.release()
+        locks = self._instance_lock, self._store_lock
+        self._instance_lock = self._store_lock = None
+        for lock in locks:
+            if lock is not None:
+                lock.release()

@@ -104,6 +104,11 @@ class SQLiteStore:
     def __repr__(self) -> str:
         return f"SQLiteStore({str(self._path)!r})"
 
+    @property
+    def identity(self) -> str:
+        """The same for every store on this file; a client locks it, so that no two bots use one store at a time."""
+        return os.path.realpath(self._path)
+
     def get(self, table: str, key: str) -> Optional[str]:
         with self._used() as connection:
             row = connection.execute(

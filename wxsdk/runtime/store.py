@@ -48,7 +48,8 @@ class Store(Protocol):
     """What a store must do. Every method may be called from any thread, at the same time.
 
     A store that fails (a full disk, a lost server) raises OSError or an error of its own; nothing of the failed call
-    may have taken effect. ``durable`` tells whether what was written outlives the process.
+    may have taken effect. ``durable`` tells whether what was written outlives the process. A store may have a str
+    ``identity``, the same for all that hold the same rows: a bot that starts locks it on its machine.
     """
 
     durable: bool
