@@ -7,7 +7,7 @@ import dataclasses
 import logging
 import pickle
 import ssl
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 
@@ -33,6 +33,11 @@ def test_every_setting_has_a_check() -> None:
     from wxsdk.aibot import config
 
     assert set(config._CHECKS) == {each.name for each in dataclasses.fields(WSClientOptions)}
+
+
+@pytest.mark.parametrize("proxy", [None, "", "http://proxy:3128"])
+def test_a_proxy_may_be_named_forbidden_or_left_to_the_environment(proxy: Optional[str]) -> None:
+    assert options(proxy=proxy).proxy == proxy
 
 
 def test_the_repr_hides_secret_and_proxy() -> None:
@@ -107,6 +112,7 @@ def test_copies_and_replacements_are_checked_and_equal() -> None:
         ("ws_url", ""),
         ("proxy", "proxy:3128"),
         ("proxy", "socks5://proxy:1080"),
+        ("proxy", "https://proxy:3128"),
         ("trusted_media_hosts", "host"),
         ("trusted_media_hosts", ("host", "")),
         ("trusted_media_hosts", None),

@@ -48,7 +48,7 @@ class WSClientOptions:
         outbox_max_count: how many may wait (86,400 s and 1,000, choices of ours).
     single_instance: refuse, with AlreadyRunning, a second client of this bot on this machine (it would kick the first).
     ssl_context: an ssl.SSLContext of yours (a private CA), for the gateway and for media downloads.
-    proxy: "http://[user:password@]host:port", a CONNECT proxy.
+    proxy: "http://[user:password@]host:port", a CONNECT proxy; "" for none, None for what the environment says.
     logger: an object with debug, info, warning (or warn) and error; None: the standard logger "wxsdk.aibot".
     """
 
@@ -181,6 +181,11 @@ def _having(*choices: Tuple[str, ...]) -> Callable[[str, Any], Any]:
     return check
 
 
+def _proxy(name: str, value: Any) -> Optional[str]:
+    # "" is a wish, too: no proxy, whatever the environment says.
+    return value if value is None or value == "" else _url("http")(name, value)
+
+
 def _optional(check: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
     return lambda name, value: None if value is None else check(name, value)
 
@@ -205,7 +210,7 @@ _CHECKS: Dict[str, Callable[[str, Any], Any]] = {
     "max_download_bytes": _count(1),
     "trusted_media_hosts": _hosts,
     "ssl_context": _optional(_having(("wrap_socket",))),
-    "proxy": _optional(_url("http", "https")),
+    "proxy": _proxy,
     "logger": _optional(_having(("debug",), ("info",), ("warning", "warn"), ("error",))),
     "priority_workers": _count(1),
     "max_queued_messages": _count(1),
