@@ -190,3 +190,18 @@ def test_the_leak_check_waits_for_what_is_on_its_way_out_and_ignores_others() ->
     assert not leaving.is_alive()
     stop.set()
     other.join(10)
+
+
+@pytest.mark.parametrize("start", [1_000.0, 1_000.1, 123_456.789, 1e9 + 0.3])
+def test_an_advance_to_the_next_deadline_reaches_it(start: float) -> None:
+    clock = FakeClock(now=start)
+    for number in range(200):
+        wait = 0.1 + number / 7  # numbers whose sums are rounded
+        woken = threading.Thread(target=clock.event().wait, args=(wait,), name="waiter")
+        woken.start()
+        clock.wait_parked(name="waiter")
+        gap = clock.next_deadline()
+        assert gap is not None
+        clock.advance(gap)
+        woken.join(5)
+        assert not woken.is_alive()

@@ -4,6 +4,7 @@ that every store must pass."""
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import queue
 import threading
@@ -113,10 +114,19 @@ class FakeClock(Clock):
                 self._changed.wait(YIELD)
 
     def next_deadline(self) -> Optional[float]:
-        """Seconds from now to the first hour that a parked thread waits for; None when none does."""
+        """Seconds from now to the first hour that a parked thread waits for; None when none does.
+
+        ``advance`` by that much reaches the hour.
+        """
         with self._changed:
             hours = [parked.deadline for parked in self._parked if parked.deadline is not None]
-        return min(hours) - self._now if hours else None
+            if not hours:
+                return None
+            hour = min(hours)
+            gap = hour - self._now
+            while self._now + gap < hour:  # the difference was rounded down
+                gap += math.ulp(hour)
+            return gap
 
     def _unpark(self, woken: List[_Parked]) -> None:
         with self._changed:

@@ -9,6 +9,8 @@ from typing import Callable, Optional, TypeVar
 
 T = TypeVar("T")
 
+RESOLUTION = 1e-9  # seconds; what is left below it is the rounding of floats
+
 
 class Clock:
     """Real time. ``now`` never goes back; ``wall`` is the time of day and may jump."""
@@ -30,7 +32,7 @@ class Clock:
         deadline = None if timeout is None else self.now() + timeout
         while not predicate():
             remaining = None if deadline is None else deadline - self.now()
-            if remaining is not None and remaining <= 0:
+            if remaining is not None and remaining < RESOLUTION:
                 return False
             self.wait(condition, remaining)
         return True
