@@ -99,7 +99,8 @@ def test_message_ids_beyond_a_double_arrive_whole(connect: Connect, form: str) -
         assert witness.inbound()["MessageSidFull"] == message_id
         options = {**witness.options, "contextToken": "", "accountId": witness.account}
         sent = witness.call("messaging/send.js", "sendMessageWeixin", {"to": "alice", "text": "y", "opts": options})
-        assert sent["serverMessageId"] == sim.user("alice").received[-1].message_id
+        # The echo of "x" may come before or after it.
+        assert sent["serverMessageId"] in [message.message_id for message in sim.user("alice").received]
         assert sim.violations == []
 
 
