@@ -54,7 +54,7 @@ def project(tmp_path: Path, ilink_sim: Any) -> Dict[str, str]:
     """A project in tmp_path; the environment of its commands."""
     for name, text in {"settings.py": SETTINGS, "bot.py": BOT, "manage.py": MANAGE}.items():
         (tmp_path / name).write_text(textwrap.dedent(text))
-    facts = {"TOKEN": ilink_sim.token, "BASE_URL": ilink_sim.base_url, "XDG_STATE_HOME": str(tmp_path)}
+    facts = {"TOKEN": ilink_sim.token, "BASE_URL": ilink_sim.base_url, "XDG_STATE_HOME": str(tmp_path / "state")}
     return {**os.environ, **facts}
 
 
