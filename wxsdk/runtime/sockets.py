@@ -11,6 +11,7 @@ import contextlib
 import ipaddress
 import itertools
 import os
+import select
 import socket
 import ssl
 import threading
@@ -145,6 +146,47 @@ class BoundedSocket(_Bounded, socket.socket):
 
 class BoundedSSLSocket(_Bounded, ssl.SSLSocket):
     """A TLS socket with a deadline; set as ``sslsocket_class`` of the contexts made here."""
+
+
+class Readiness:
+    """What the one reading thread of a non-blocking *sock* waits on: the socket, and a bell that other threads ring.
+
+    ``poll`` itself, for the layer that ``selectors`` puts over it costs every message that arrives 3 µs.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._bell, self._rope = socket.socketpair()
+        self._bell.setblocking(False)
+        self._rope.setblocking(False)
+        self._sock, self._bell_number = sock, self._bell.fileno()
+        self._wants_room = False
+        self._poller = select.poll()
+        self._poller.register(sock, select.POLLIN)
+        self._poller.register(self._bell, select.POLLIN)
+
+    def wait(self, wants_room: bool) -> bool:
+        """Wait for bytes, an end, an error, a ``wake``, or, where asked, for room to write; True when there is room."""
+        if wants_room is not self._wants_room:
+            self._wants_room = wants_room
+            self._poller.modify(self._sock, select.POLLIN | select.POLLOUT if wants_room else select.POLLIN)
+        has_room = False
+        for number, events in self._poller.poll():
+            if number == self._bell_number:
+                with contextlib.suppress(BlockingIOError):
+                    self._bell.recv(4096)
+            elif events != select.POLLIN:
+                has_room = wants_room  # or an error, which the next write finds
+        return has_room
+
+    def wake(self) -> None:
+        """End a ``wait``, the one under way or the next one. Any thread."""
+        with contextlib.suppress(OSError):  # full: it is awake already; closed: nobody waits
+            self._rope.send(b"\0")
+
+    def close(self) -> None:
+        """Free the descriptors (not the socket's)."""
+        self._bell.close()
+        self._rope.close()
 
 
 def make_ssl_context(ca: str, ciphers: Optional[str] = None) -> ssl.SSLContext:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import http.client
-import selectors
 import socket
 import ssl
 import struct
@@ -27,7 +26,7 @@ from ..redact import scrub_exception
 from . import sockets
 from .http import environment_proxy, split_proxy
 from .http_connections import verifying_context
-from .sockets import Interrupted, Interrupter
+from .sockets import Interrupted, Interrupter, Readiness
 from .wsframes import CLOSE, PING, PONG, SKIPPED, TEXT, FrameParser, Message, client_frame
 
 __all__ = ["CLOSE", "PING", "PONG", "SKIPPED", "TEXT", "WsConnection", "WsDoor"]
@@ -196,14 +195,8 @@ class WsConnection:
         self._queued_bytes = 0
         self._written_bytes = 0
         self._touched_bytes = 0  # those written, and those of a write under way or of one that TLS broke off
-        self._wake_reader, self._wake_writer = socket.socketpair()
-        self._wake_reader.setblocking(False)
-        self._wake_writer.setblocking(False)
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(sock, selectors.EVENT_READ)
-        self._events = selectors.EVENT_READ
+        self._readiness = Readiness(sock)
         self._emptied = False  # the last read took all there was, so the next one would find nothing
-        self._selector.register(self._wake_reader, selectors.EVENT_READ)
         self._end: Optional[ConnectionLost] = None  # the server's close frame, told after what came before it
         self._closed = False
 
@@ -242,7 +235,7 @@ class WsConnection:
         with contextlib.suppress(OSError):
             # Not a wait: the reading thread wakes at once and finds the end.
             socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
-        self._wake()
+        self._readiness.wake()
 
     def dispose(self) -> None:
         """Free the descriptors. To be called by the reading thread when it is done."""
@@ -250,11 +243,9 @@ class WsConnection:
             if self._closed:
                 return
             self._closed = True
-        self._selector.close()
         self._sock.close()
         self._interrupter.remove(self._number)
-        self._wake_reader.close()
-        self._wake_writer.close()
+        self._readiness.close()
 
     def _locked(self, call: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """OpenSSL allows one thread at a time in a connection; a plain socket needs no such care."""
@@ -290,7 +281,7 @@ class WsConnection:
                 except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
                     self._untouch()
                     self._stalled = True
-                    self._wake()
+                    self._readiness.wake()
                     return
                 except (OSError, ValueError):  # broken: the reading thread finds out and reports it
                     self._untouch()
@@ -317,7 +308,9 @@ class WsConnection:
         while True:
             if self._emptied:
                 self._emptied = False
-                self._wait()
+                if self._readiness.wait(self._stalled):
+                    self._stalled = False
+                    self._flush()
             try:
                 data = self._recv(READ_BYTES)
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
@@ -331,25 +324,6 @@ class WsConnection:
             # TLS keeps decrypted bytes that no wait would announce.
             self._emptied = len(data) < READ_BYTES and not self._secure
             return data
-
-    def _wait(self) -> None:
-        """Wait until there is something to read, or room for what is left to write."""
-        writing = self._stalled
-        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if writing else 0)
-        if self._events != events:
-            self._selector.modify(self._sock, events)
-            self._events = events
-        for key, ready in self._selector.select():
-            if key.fileobj is self._wake_reader:
-                with contextlib.suppress(BlockingIOError):
-                    self._wake_reader.recv(READ_BYTES)
-            elif ready & selectors.EVENT_WRITE and writing:
-                self._stalled = False
-                self._flush()
-
-    def _wake(self) -> None:
-        with contextlib.suppress(OSError):  # full: it is awake already; closed: nobody waits
-            self._wake_writer.send(b"\0")
 
     def _control(self, message: Message) -> bool:
         """Answer a control frame; False for anything else."""
