@@ -13,7 +13,8 @@ while it was in flight paid an older debt  it would take the next frame's ack, a
 the connection goes                        everybody gets an outcome, every debt is forgotten
 =========================================  =====================================================================
 
-The ledger decides only. Its caller guards it with one lock, sends what it says, and gives each token its one outcome.
+The ledger decides only. Its caller guards it with one lock, writes at once what it says, and gives each token its one
+outcome. (A frame counts as written from that moment: its ack can be read before the write returns.)
 A token is any object that stands for one call; it is compared by identity.
 """
 
@@ -29,7 +30,7 @@ DEBT_LIFE = 2.0  # ack timeouts, counted from the write; protocol-aibot, 4
 class Admission(Enum):
     """What becomes of a new frame."""
 
-    SEND = "send"  # it is in flight now: write it
+    SEND = "send"  # it is in flight from now on: write it
     WAIT = "wait"  # a later call names it as the next to send
     FULL = "full"  # refused; the ledger has forgotten it
 
@@ -53,20 +54,12 @@ class Ack(NamedTuple):
 class TimedOut(NamedTuple):
     """Of a token that gave up waiting.
 
-    known: False when it has had another outcome already (an ack won the race); then nothing changed.
-    was_written: whether its frame may have reached the platform. then: the token to write now, None for none.
+    known: False when it has had another outcome already (an ack won the race); then nothing changed. then: the token to
+    write now, None for none.
     """
 
     known: bool
-    was_written: bool = False
     then: Any = None
-
-
-class Lost(NamedTuple):
-    """A token that the end of the connection leaves without an answer."""
-
-    token: Any
-    was_written: bool
 
 
 _PAID = Ack(Verdict.PAID)
@@ -81,22 +74,22 @@ class _Lane:
     def __init__(self) -> None:
         self.in_flight: Any = None
         self.timeout = 0.0
-        self.written_at: Optional[float] = None
+        self.written_at = 0.0
         self.paid_meanwhile = False  # an ack came while this frame was in flight and paid an older debt
         self.waiting: Optional[Deque[Tuple[Any, float]]] = None  # most req_ids carry one frame: no deque for them
         self.debts: Optional[Deque[float]] = None  # when each dies, oldest first
 
-    def start(self, token: Any, timeout: float) -> None:
+    def start(self, token: Any, timeout: float, now: float) -> None:
         self.in_flight = token
         self.timeout = timeout
-        self.written_at = None
+        self.written_at = now
         self.paid_meanwhile = False
 
-    def next(self) -> Any:
+    def next(self, now: float) -> Any:
         """End the frame in flight; start and return the next one, None when none waits."""
         if self.waiting:
             token, timeout = self.waiting.popleft()
-            self.start(token, timeout)
+            self.start(token, timeout, now)
             return token
         self.in_flight = None
         return None
@@ -129,8 +122,10 @@ class AckLedger:
         """How many req_ids are remembered."""
         return len(self._lanes)
 
-    def enqueue(self, req_id: str, token: Any, timeout: float) -> Admission:
-        """Admit a frame of *req_id*. *timeout*: seconds from its write to its AckTimeout."""
+    def enqueue(self, req_id: str, token: Any, timeout: float, now: float) -> Admission:
+        """Admit a frame of *req_id* at *now*. *timeout*: seconds from its write to its AckTimeout."""
+        if self._indebted:
+            self._forget_idle(now)
         lane = self._lanes.get(req_id)
         if lane is None:
             lane = self._lanes[req_id] = _Lane()
@@ -141,26 +136,13 @@ class AckLedger:
                 return Admission.FULL
             lane.waiting.append((token, timeout))
             return Admission.WAIT
-        lane.start(token, timeout)
+        lane.start(token, timeout, now)
         return Admission.SEND
 
     def is_busy(self, req_id: str) -> bool:
         """True while a frame of *req_id* is in flight."""
         lane = self._lanes.get(req_id)
         return lane is not None and lane.in_flight is not None
-
-    def written(self, req_id: str, token: Any, now: float) -> bool:
-        """*token*'s frame is being written at *now*. False: it has had its outcome meanwhile, do not write it.
-
-        Call it just before the write: an ack can be read before the write returns.
-        """
-        if self._indebted and self._indebted[0][0] < now:
-            self._forget_idle(now)
-        lane = self._lanes.get(req_id)
-        if lane is None or lane.in_flight is not token:
-            return False
-        lane.written_at = now
-        return True
 
     def on_ack(self, req_id: str, now: float) -> Ack:
         """An ack of *req_id* was read at *now*."""
@@ -169,30 +151,27 @@ class AckLedger:
             return _UNKNOWN
         if lane.debts is not None and lane.drop_dead_debts(now):
             lane.debts.popleft()
-            lane.paid_meanwhile = lane.written_at is not None
+            lane.paid_meanwhile = True  # of the frame in flight, if there is one
             self._tidy(req_id, lane)
             return _PAID
         token = lane.in_flight
-        if token is None or lane.written_at is None:
-            self._tidy(req_id, lane)
-            return _UNKNOWN
-        then = lane.next()
+        then = None if token is None else lane.next(now)
         if then is None:
             self._tidy(req_id, lane)
-        return Ack(Verdict.ANSWER, token, then)
+        return _UNKNOWN if token is None else Ack(Verdict.ANSWER, token, then)
 
-    def on_orphan_error(self) -> Ack:
-        """An error without req_id was read: it answers the only call in flight, if there is just one."""
+    def on_orphan_error(self, now: float) -> Ack:
+        """An error without req_id was read at *now*: it answers the only call in flight, if there is just one."""
         found: Optional[Tuple[str, _Lane]] = None
         for req_id, lane in self._lanes.items():
-            if lane.in_flight is not None and lane.written_at is not None:
+            if lane.in_flight is not None:
                 if found is not None:
                     return _UNKNOWN
                 found = (req_id, lane)
         if found is None:
             return _UNKNOWN
         req_id, lane = found
-        token, then = lane.in_flight, lane.next()
+        token, then = lane.in_flight, lane.next(now)
         self._tidy(req_id, lane)
         return Ack(Verdict.ANSWER, token, then)
 
@@ -203,22 +182,20 @@ class AckLedger:
             return TimedOut(False)
         if lane.in_flight is not token:
             return TimedOut(self._leave_line(lane, token))
-        written_at = lane.written_at
-        if written_at is not None and not lane.paid_meanwhile:
-            self._owe(req_id, lane, written_at + DEBT_LIFE * lane.timeout, now)
-        then = lane.next()
+        if not lane.paid_meanwhile:
+            self._owe(req_id, lane, lane.written_at + DEBT_LIFE * lane.timeout, now)
+        then = lane.next(now)
         self._tidy(req_id, lane)
         self._forget_idle(now)
-        return TimedOut(True, written_at is not None, then)
+        return TimedOut(True, then)
 
-    def on_loss(self) -> List[Lost]:
-        """The connection ended: everybody who still waits, in the order of the calls of each req_id. Forgets all."""
-        lost = []
+    def on_loss(self) -> List[Any]:
+        """The connection ended: the tokens that still wait, in the order of the calls of each req_id. Forgets all."""
+        lost: List[Any] = []
         for lane in self._lanes.values():
             if lane.in_flight is not None:
-                lost.append(Lost(lane.in_flight, lane.written_at is not None))
-            for token, _ in lane.waiting or ():
-                lost.append(Lost(token, False))
+                lost.append(lane.in_flight)
+            lost.extend(token for token, _ in lane.waiting or ())
         self._lanes.clear()
         self._indebted.clear()
         return lost

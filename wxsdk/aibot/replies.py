@@ -17,7 +17,7 @@ from ..errors import AckTimeout, ConnectionLost, NotSubscribed, ReplyQueueFull, 
 from ..log import get_logger
 from ..runtime.clock import Clock, Event
 from ..runtime.wsock import WsConnection
-from .acks import AckLedger, Admission
+from .acks import Ack, AckLedger, Admission
 from .config import WSClientOptions
 from .errcodes import NOT_SUBSCRIBED, error_of
 from .frames import WsFrame
@@ -113,8 +113,8 @@ class Replies:
         with self._lock:
             self._ws = None
             lost = self._ledger.on_loss()
-        for token, _ in lost:
-            self._settle(token, self._loss(token, reason))
+        for call in lost:
+            self._settle(call, self._loss(call, reason))
 
     def close(self, why: WxError) -> None:
         """The client ended: calls that wait for readiness, and later ones, fail at once."""
@@ -141,17 +141,17 @@ class Replies:
         """
         gone = frame.errcode == NOT_SUBSCRIBED
         with self._lock:
-            _, call, then = self._ledger.on_ack(frame.req_id, now)
-            self._after_ack(gone, then, now)
-        return self._answered(frame, gone, call, then)
+            ack = self._ledger.on_ack(frame.req_id, now)
+            self._after_ack(gone, ack.then, now)
+        return self._answered(frame, gone, ack)
 
     def on_orphan_error(self, frame: WsFrame, now: float) -> bool:
         """The same for an error that lacks its req_id."""
         gone = frame.errcode == NOT_SUBSCRIBED
         with self._lock:
-            _, call, then = self._ledger.on_orphan_error()
-            self._after_ack(gone, then, now)
-        return self._answered(frame, gone, call, then)
+            ack = self._ledger.on_orphan_error(now)
+            self._after_ack(gone, ack.then, now)
+        return self._answered(frame, gone, ack)
 
     # -- the callers' side ----------------------------------------
 
@@ -232,13 +232,13 @@ class Replies:
         if gone:
             self._ws = None  # a retry must wait for the next connection
         elif then is not None:
-            self._begin(then, now)
+            then.written_at = self.last_sent = now
 
-    def _answered(self, frame: WsFrame, gone: bool, call: Optional[_Call], then: Optional[_Call]) -> bool:
-        if then is not None and not gone:
-            self._write(then)
-        if call is not None:
-            self._settle(call, frame)
+    def _answered(self, frame: WsFrame, gone: bool, ack: Ack) -> bool:
+        if ack.then is not None and not gone:
+            self._write(ack.then)
+        if ack.token is not None:
+            self._settle(ack.token, frame)
         return not gone
 
     def _admit(self, call: _Call, unless_busy: bool) -> bool:
@@ -276,9 +276,10 @@ class Replies:
     def _enqueue(self, call: _Call, ws: WsConnection) -> bool:
         """True when the frame is to be written now. Under the lock."""
         call.ws = ws
-        admission = self._ledger.enqueue(call.req_id, call, call.timeout)
+        now = self._clock.now()
+        admission = self._ledger.enqueue(call.req_id, call, call.timeout, now)
         if admission is Admission.SEND:
-            self._begin(call, self._clock.now())
+            call.written_at = self.last_sent = now
             return True
         if admission is Admission.FULL:
             raise ReplyQueueFull(
@@ -305,10 +306,6 @@ class Replies:
                 return
             self._pending.remove(call)
         self._settle(call, self._loss(call, "The client was not connected in time."))
-
-    def _begin(self, call: _Call, now: float) -> None:
-        self._ledger.written(call.req_id, call, now)
-        call.written_at = self.last_sent = now
 
     def _write(self, call: _Call) -> None:
         try:
@@ -365,9 +362,9 @@ class Replies:
         with self._lock:
             if not given_up and (call.written_at is None or now < call.written_at + call.timeout):
                 return None
-            known, _, then = self._ledger.on_timeout(call.req_id, call, now)
+            known, then = self._ledger.on_timeout(call.req_id, call, now)
             if then is not None:
-                self._begin(then, now)
+                then.written_at = self.last_sent = now
         if then is not None:
             self._write(then)
         if not known:
