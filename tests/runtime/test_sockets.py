@@ -7,12 +7,12 @@ import errno
 import socket
 import threading
 import time
-from typing import Any, Iterator
+from typing import Any, Iterator, Tuple
 
 import pytest
 
 from wxsdk.runtime import sockets
-from wxsdk.runtime.sockets import DeadlinePassed, Interrupted, Interrupter
+from wxsdk.runtime.sockets import DeadlinePassed, Interrupted, Interrupter, Readiness
 
 from .servers import Peer, RawServer
 
@@ -240,3 +240,65 @@ def _until(condition: Any) -> None:
     while not condition():
         assert time.monotonic() < deadline
         threading.Event().wait(0.001)
+
+
+Watched = Tuple[Readiness, socket.socket, socket.socket]
+
+
+@pytest.fixture
+def watched() -> Iterator[Watched]:
+    """A readiness of our end of a connection, that end, and the other one."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    readiness = Readiness(ours)
+    with ours, theirs:
+        yield readiness, ours, theirs
+        readiness.close()
+
+
+def test_bytes_end_the_wait_and_are_no_room(watched: Watched) -> None:
+    readiness, ours, theirs = watched
+    theirs.send(b"x")
+    assert not readiness.wait(False)
+    assert ours.recv(10) == b"x"
+
+
+def test_room_ends_the_wait_only_where_it_is_asked_for(watched: Watched) -> None:
+    readiness, _, theirs = watched
+    assert readiness.wait(True)
+    theirs.send(b"x")
+    assert not readiness.wait(False)
+
+
+def test_the_bell_ends_one_wait_however_often_it_was_rung(watched: Watched) -> None:
+    readiness, ours, _ = watched
+    for _ in range(3):
+        readiness.wake()
+    assert not readiness.wait(False)
+    later = threading.Thread(target=readiness.wake)
+    later.start()  # the earlier rings are used up, so nothing but this one ends the wait
+    assert not readiness.wait(False)
+    later.join()
+    with pytest.raises(BlockingIOError):
+        ours.recv(10)
+
+
+def test_a_lost_connection_is_room_for_a_write_that_finds_out(watched: Watched) -> None:
+    readiness, ours, theirs = watched
+    while True:
+        try:
+            ours.send(bytes(65536))
+        except BlockingIOError:
+            break
+    theirs.close()
+    assert readiness.wait(True)
+    with pytest.raises((BrokenPipeError, ConnectionResetError)):
+        ours.send(b"x")
+
+
+def test_a_bell_that_is_put_away_may_still_be_rung() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        readiness = Readiness(ours)
+        readiness.close()
+        readiness.wake()
