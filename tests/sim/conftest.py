@@ -1,4 +1,6 @@
-"""The simulated gateway and a bot of raw frames on it. The modules about iLink replace both by theirs."""
+"""The simulated gateway and a bot of raw frames on it; a clock. The modules about iLink import a ``sim`` and a ``bot``
+of their own from ``ilink_fixtures``.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,21 @@ import pytest
 
 from tests.sim.raw_bot import RawBot
 from wxsdk.sim.aibot import AiBotSim
+
+
+class Now:
+    """A wall clock that stands still unless a test changes its time."""
+
+    def __init__(self) -> None:
+        self.time = 1_000_000.0  # seconds
+
+    def __call__(self) -> float:
+        return self.time
+
+
+@pytest.fixture
+def now() -> Now:
+    return Now()
 
 
 @pytest.fixture

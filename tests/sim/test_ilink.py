@@ -10,7 +10,7 @@ import ssl
 import subprocess
 import threading
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 import pytest
 import requests
@@ -18,19 +18,10 @@ import requests
 import wxsdk.sim
 from wxsdk.sim import ILinkSim
 
+from .ilink_fixtures import bot, sim
 from .ilink_speaker import BASE_INFO, Speaker
 
-
-@pytest.fixture
-def sim() -> Iterator[ILinkSim]:
-    with ILinkSim(hold=0) as sim:
-        yield sim
-
-
-@pytest.fixture
-def bot(sim: ILinkSim) -> Iterator[Speaker]:
-    with Speaker(sim) as bot:
-        yield bot
+__all__ = ["bot", "sim"]  # fixtures
 
 
 def test_what_a_user_says_comes_with_the_next_poll(sim: ILinkSim, bot: Speaker) -> None:

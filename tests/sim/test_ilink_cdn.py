@@ -17,16 +17,12 @@ from Crypto.Util.Padding import unpad
 from wxsdk.sim import ILinkSim
 from wxsdk.sim.ilink_cdn import IN_MEMORY, cipher_size, encrypt, read_key
 
+from .ilink_fixtures import sim_with_alice as sim
 from .ilink_speaker import Speaker
 
+__all__ = ["sim"]  # a fixture
+
 KEY = bytes(range(16))
-
-
-@pytest.fixture
-def sim() -> Iterator[ILinkSim]:
-    with ILinkSim(hold=0) as sim:
-        sim.user("alice").says("hello")
-        yield sim
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from typing import Any, Iterator, List
+from typing import Any, List
 
 import pytest
 import requests
@@ -13,22 +13,13 @@ import requests
 from wxsdk.sim import ILinkSim
 from wxsdk.sim.faults import DROP, Faults
 
+from .ilink_fixtures import bot
+from .ilink_fixtures import sim_with_alice as sim
 from .ilink_speaker import BASE_INFO, Speaker
 
+__all__ = ["bot", "sim"]  # fixtures
+
 KEY = bytes(range(16))
-
-
-@pytest.fixture
-def sim() -> Iterator[ILinkSim]:
-    with ILinkSim(hold=0) as sim:
-        sim.user("alice").says("hello")
-        yield sim
-
-
-@pytest.fixture
-def bot(sim: ILinkSim) -> Iterator[Speaker]:
-    with Speaker(sim) as bot:
-        yield bot
 
 
 def exchange(sim: ILinkSim, bot: Speaker, call: str = "getupdates") -> bytes:

@@ -3,40 +3,19 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Iterator
+from typing import Any
 
 import pytest
 import requests
 
 from wxsdk.sim import ILinkSim
 
+from .conftest import Now
+from .ilink_fixtures import bot
+from .ilink_fixtures import sim_with_alice as sim
 from .ilink_speaker import Speaker
 
-
-class Now:
-    def __init__(self) -> None:
-        self.time = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.time
-
-
-@pytest.fixture
-def now() -> Now:
-    return Now()
-
-
-@pytest.fixture
-def sim(now: Now) -> Iterator[ILinkSim]:
-    with ILinkSim(hold=0, clock=now) as sim:
-        sim.user("alice").says("hello")
-        yield sim
-
-
-@pytest.fixture
-def bot(sim: ILinkSim) -> Iterator[Speaker]:
-    with Speaker(sim) as bot:
-        yield bot
+__all__ = ["bot", "sim"]  # fixtures
 
 
 def test_the_eleventh_send_is_refused_until_the_user_writes_again(sim: ILinkSim, bot: Speaker) -> None:

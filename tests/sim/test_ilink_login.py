@@ -3,40 +3,18 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Iterator, Optional
+from typing import Any, Optional
 
 import pytest
 
 from wxsdk.sim import ILinkSim
 from wxsdk.sim.ilink_login import NEXT, QRCODE_LIFE, Logins
 
+from .conftest import Now
+from .ilink_fixtures import bot, sim
 from .ilink_speaker import BASE_INFO, Speaker
 
-
-class Now:
-    def __init__(self) -> None:
-        self.time = 1_000_000.0
-
-    def __call__(self) -> float:
-        return self.time
-
-
-@pytest.fixture
-def now() -> Now:
-    return Now()
-
-
-@pytest.fixture
-def sim(now: Now) -> Iterator[ILinkSim]:
-    with ILinkSim(hold=0, clock=now) as sim:
-        sim.settings.qr_hold = 0
-        yield sim
-
-
-@pytest.fixture
-def bot(sim: ILinkSim) -> Iterator[Speaker]:
-    with Speaker(sim) as bot:
-        yield bot
+__all__ = ["bot", "sim"]  # fixtures
 
 
 def begin(bot: Speaker, **body: Any) -> Any:

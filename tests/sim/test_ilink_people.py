@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from typing import Any, Iterator
+from typing import Any
 
 import pytest
 
 from wxsdk.sim import ILinkSim
 from wxsdk.sim.ilink_people import partial_text
 
+from .ilink_fixtures import bot, sim
 from .ilink_speaker import Speaker
 
-
-@pytest.fixture
-def sim() -> Iterator[ILinkSim]:
-    with ILinkSim(hold=0) as sim:
-        yield sim
-
-
-@pytest.fixture
-def bot(sim: ILinkSim) -> Iterator[Speaker]:
-    with Speaker(sim) as bot:
-        yield bot
+__all__ = ["bot", "sim"]  # fixtures
 
 
 def last_item(bot: Speaker) -> Any:

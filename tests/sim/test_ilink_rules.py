@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import base64
-from typing import Any, Dict, Iterator, Optional
+from typing import Any, Dict, Optional
 
 import pytest
 
 from wxsdk.sim import ILinkSim
 from wxsdk.sim.ilink_rules import client_version, is_wechat_uin
 
+from .ilink_fixtures import bot
+from .ilink_fixtures import sim_with_alice as sim
 from .ilink_speaker import BASE_INFO, Speaker
 
+__all__ = ["bot", "sim"]  # fixtures
+
 UPDATES = {"get_updates_buf": "", "base_info": BASE_INFO}
-
-
-@pytest.fixture
-def sim() -> Iterator[ILinkSim]:
-    with ILinkSim(hold=0) as sim:
-        sim.user("alice").says("hello")
-        yield sim
-
-
-@pytest.fixture
-def bot(sim: ILinkSim) -> Iterator[Speaker]:
-    with Speaker(sim) as bot:
-        yield bot
 
 
 @pytest.mark.parametrize(
