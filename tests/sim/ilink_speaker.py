@@ -5,12 +5,15 @@ test.
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
+import json
 import random
 import secrets
+import threading
 import time
 from types import TracebackType
-from typing import Any, Dict, Optional, Type
+from typing import Any, Dict, Iterator, List, Optional, Tuple, Type
 
 import requests
 from Crypto.Cipher import AES
@@ -19,6 +22,8 @@ from Crypto.Util.Padding import pad
 from wxsdk.sim.ilink import ILinkSim
 
 BASE_INFO = {"channel_version": "2.4.9", "bot_agent": "speaker/1.0 (tests)"}
+UPDATES = {"get_updates_buf": "", "base_info": BASE_INFO}  # the body of a first poll
+KEY = bytes(range(16))  # of files that are uploaded
 TIMEOUT = 10
 
 
@@ -80,6 +85,29 @@ class Speaker:
             self.cursor = answer.get("get_updates_buf", self.cursor)
         return answer
 
+    @contextlib.contextmanager
+    def held_poll(self) -> Iterator[List[Any]]:
+        """A poll that the simulator holds while the block is entered; behind the block its answer is in the list."""
+        answers: List[Any] = []
+        poll = threading.Thread(target=lambda: answers.append(self.poll()))
+        poll.start()
+        self.sim.wait_for(lambda: self.sim.polls_in_flight == 1)
+        yield answers
+        poll.join(5)
+
+    @property
+    def address(self) -> Tuple[str, int]:
+        """Where a bare socket connects to."""
+        host, _, port = self.sim.host.partition(":")
+        return host, int(port)
+
+    def bytes_of_a_poll(self) -> bytes:
+        """A first poll as a bare socket writes it; the connection ends behind its answer."""
+        body = json.dumps(UPDATES).encode()
+        lines = ["POST /ilink/bot/getupdates HTTP/1.1", f"Host: {self.sim.host}", f"Content-Length: {len(body)}"]
+        lines += [f"{name}: {value}" for name, value in self.headers().items()]
+        return ("\r\n".join([*lines, "Connection: close"]) + "\r\n\r\n").encode() + body
+
     def message(self, to: str, item: Dict[str, Any], **changes: Any) -> Dict[str, Any]:
         return {
             "from_user_id": "",
@@ -92,10 +120,12 @@ class Speaker:
         }
 
     def send(self, to: str, text: str, **changes: Any) -> Any:
-        item = {"type": 1, "text_item": {"text": text}}
+        return self.send_item(to, {"type": 1, "text_item": {"text": text}}, **changes)
+
+    def send_item(self, to: str, item: Dict[str, Any], **changes: Any) -> Any:
         return self.call("sendmessage", msg=self.message(to, item, **changes))
 
-    def announce(self, data: bytes, key: bytes, to: str = "alice", kind: int = 3, **changes: Any) -> Any:
+    def announce(self, data: bytes, key: bytes = KEY, to: str = "alice", kind: int = 3, **changes: Any) -> Any:
         fields = {
             "filekey": secrets.token_hex(16),
             "media_type": kind,
@@ -108,18 +138,21 @@ class Speaker:
         }
         return self.call("getuploadurl", **{**fields, **changes})
 
-    def upload(self, url: str, data: bytes, key: bytes) -> requests.Response:
+    def upload(self, url: str, data: bytes, key: bytes = KEY) -> requests.Response:
         cipher = AES.new(key, AES.MODE_ECB).encrypt(pad(data, 16))
         kind = {"Content-Type": "application/octet-stream"}
         return self.session.post(url, data=cipher, headers=kind, timeout=TIMEOUT)
 
+    def store(self, data: bytes, key: bytes = KEY, to: str = "alice") -> requests.Response:
+        """Announce *data* and upload it."""
+        return self.upload(self.announce(data, key, to)["upload_full_url"], data, key)
+
     def send_file(self, to: str, data: bytes, name: str) -> Any:
         key = secrets.token_bytes(16)
-        stored = self.upload(self.announce(data, key, to)["upload_full_url"], data, key)
+        stored = self.store(data, key, to)
         media = {
             "encrypt_query_param": stored.headers["x-encrypted-param"],
             "aes_key": base64.b64encode(key.hex().encode()).decode(),
             "encrypt_type": 1,
         }
-        item = {"type": 4, "file_item": {"media": media, "file_name": name, "len": str(len(data))}}
-        return self.call("sendmessage", msg=self.message(to, item))
+        return self.send_item(to, {"type": 4, "file_item": {"media": media, "file_name": name, "len": str(len(data))}})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import json
 import shutil
 import socket
 import ssl
@@ -19,7 +18,7 @@ import wxsdk.sim
 from wxsdk.sim import ILinkSim
 
 from .ilink_fixtures import bot, sim
-from .ilink_speaker import BASE_INFO, Speaker
+from .ilink_speaker import BASE_INFO, UPDATES, Speaker
 
 __all__ = ["bot", "sim"]  # fixtures
 
@@ -37,12 +36,8 @@ def test_what_a_user_says_comes_with_the_next_poll(sim: ILinkSim, bot: Speaker) 
 
 def test_a_held_poll_is_answered_by_a_new_message_at_once() -> None:
     with ILinkSim(hold=30) as sim, Speaker(sim) as bot:
-        answers = []
-        poll = threading.Thread(target=lambda: answers.append(bot.poll()))
-        poll.start()
-        sim.wait_for(lambda: sim.polls_in_flight == 1)
-        sim.user("alice").says("hello")
-        poll.join(5)
+        with bot.held_poll() as answers:
+            sim.user("alice").says("hello")
         assert len(answers[0]["msgs"]) == 1
         assert sim.most_polls_in_flight == 1
 
@@ -131,9 +126,8 @@ def test_starting_and_stopping_twice_is_once_and_the_port_stays() -> None:
 def test_a_poll_whose_client_went_away_takes_no_message() -> None:
     with ILinkSim(hold=30, cursor="forgets") as sim, Speaker(sim) as bot:
         url = f"{sim.base_url}/ilink/bot/getupdates"
-        body = {"get_updates_buf": "", "base_info": BASE_INFO}
         with pytest.raises(requests.ReadTimeout):
-            requests.post(url, json=body, headers=bot.headers(), timeout=0.05)
+            requests.post(url, json=UPDATES, headers=bot.headers(), timeout=0.05)
         sim.wait_for(lambda: sim.count("getupdates") == 1 and sim.polls_in_flight == 0)
         sim.user("alice").says("hello")
         assert len(bot.poll()["msgs"]) == 1
@@ -194,12 +188,8 @@ def test_it_can_be_served_over_tls(tmp_path: Path) -> None:
     with ILinkSim(hold=30, tls=context) as sim, Speaker(sim) as bot:
         bot.session.verify = str(cert)
         assert sim.base_url.startswith("https://")
-        answers = []
-        poll = threading.Thread(target=lambda: answers.append(bot.poll()))
-        poll.start()
-        sim.wait_for(lambda: sim.polls_in_flight == 1)
-        sim.user("alice").says("hello")
-        poll.join(5)
+        with bot.held_poll() as answers:
+            sim.user("alice").says("hello")
         assert len(answers[0]["msgs"]) == 1
         stored = sim.cdn.put(b"x" * 5_000_000)
         assert len(requests.get(stored.url, verify=str(cert), timeout=10).content) == stored.blob.size
@@ -208,11 +198,10 @@ def test_it_can_be_served_over_tls(tmp_path: Path) -> None:
 
 def test_a_poll_in_flight_has_arrived_as_a_whole(sim: ILinkSim, bot: Speaker) -> None:
     sim.settings.hold = 5
-    body = json.dumps({"get_updates_buf": "", "base_info": BASE_INFO}).encode()
-    head = "".join(f"{name}: {value}\r\n" for name, value in bot.headers().items())
-    with socket.create_connection(("127.0.0.1", int(sim.host.partition(":")[2]))) as client:
-        client.sendall(f"POST /ilink/bot/getupdates HTTP/1.1\r\nHost: x\r\n{head}".encode())
-        client.sendall(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+    head, end, body = bot.bytes_of_a_poll().partition(b"\r\n\r\n")
+    with socket.create_connection(bot.address) as client:
+        client.sendall(head + end)
+        client.sendall(body)
         sim.wait_for(lambda: sim.polls_in_flight == 1)
     sim.wait_for(lambda: sim.polls_in_flight == 0)
     assert sim.requests[-1].json["base_info"] == BASE_INFO

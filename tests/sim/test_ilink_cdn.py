@@ -18,11 +18,9 @@ from wxsdk.sim import ILinkSim
 from wxsdk.sim.ilink_cdn import IN_MEMORY, cipher_size, encrypt, read_key
 
 from .ilink_fixtures import sim_with_alice as sim
-from .ilink_speaker import Speaker
+from .ilink_speaker import KEY, Speaker
 
 __all__ = ["sim"]  # a fixture
-
-KEY = bytes(range(16))
 
 
 @pytest.fixture
@@ -118,7 +116,7 @@ def test_a_voice_comes_with_its_transcript(sim: ILinkSim, bot: Speaker) -> None:
 @pytest.mark.parametrize("urls", ["both", "param", "full_url"])
 def test_an_upload_goes_to_whichever_address_was_given(urls: str) -> None:
     with ILinkSim(upload_urls=urls) as sim, Speaker(sim) as bot:
-        answer = bot.announce(b"abc", KEY)
+        answer = bot.announce(b"abc")
         assert ("upload_param" in answer, "upload_full_url" in answer) == (
             urls != "full_url",
             urls != "param",
@@ -128,7 +126,7 @@ def test_an_upload_goes_to_whichever_address_was_given(urls: str) -> None:
             filekey = sim.requests[0].json["filekey"]
             param = quote(answer["upload_param"], safe="")
             url = f"{sim.cdn_base_url}/upload?encrypted_query_param={param}&filekey={filekey}"
-        stored = bot.upload(url, b"abc", KEY)
+        stored = bot.upload(url, b"abc")
         assert stored.status_code == 200
         assert fetch(sim, {"encrypt_query_param": stored.headers["x-encrypted-param"]}) == encrypt(b"abc", KEY)
         assert sim.violations == []
@@ -146,7 +144,7 @@ def test_an_upload_goes_to_whichever_address_was_given(urls: str) -> None:
 def test_an_upload_that_is_not_what_was_announced_is_refused_and_noted(
     sim: ILinkSim, bot: Speaker, announced: bytes, sent: bytes, key: bytes, sentence: str
 ) -> None:
-    answer = bot.upload(bot.announce(announced, KEY)["upload_full_url"], sent, key)
+    answer = bot.upload(bot.announce(announced)["upload_full_url"], sent, key)
     assert answer.status_code == 400
     assert answer.headers["x-error-message"] == "bad upload"
     assert sentence in sim.violations[0]
@@ -154,12 +152,12 @@ def test_an_upload_that_is_not_what_was_announced_is_refused_and_noted(
 
 def test_unchecked_uploads_are_stored_as_they_come() -> None:
     with ILinkSim(verify_uploads=False) as sim, Speaker(sim) as bot:
-        assert bot.upload(bot.announce(b"abc", KEY)["upload_full_url"], b"xyz", KEY).status_code == 200
+        assert bot.upload(bot.announce(b"abc")["upload_full_url"], b"xyz").status_code == 200
         assert sim.violations == []
 
 
 def test_an_unknown_parameter_is_refused(sim: ILinkSim, bot: Speaker) -> None:
-    upload = bot.upload(f"{sim.cdn_base_url}/upload?encrypted_query_param=x&filekey=y", b"abc", KEY)
+    upload = bot.upload(f"{sim.cdn_base_url}/upload?encrypted_query_param=x&filekey=y", b"abc")
     assert (upload.status_code, upload.headers["x-error-message"]) == (403, "bad encrypted_query_param")
     download = requests.get(f"{sim.cdn_base_url}/download?encrypted_query_param=x", timeout=5)
     assert (download.status_code, download.headers["x-error-message"]) == (404, "no such file")
@@ -172,11 +170,11 @@ def test_the_token_must_not_be_shown_to_the_cdn(sim: ILinkSim, bot: Speaker) -> 
 
 
 def test_a_key_that_is_not_the_uploads_is_refused_and_noted(sim: ILinkSim, bot: Speaker) -> None:
-    stored = bot.upload(bot.announce(b"abc", KEY)["upload_full_url"], b"abc", KEY)
+    stored = bot.store(b"abc")
     media = {"encrypt_query_param": stored.headers["x-encrypted-param"], "encrypt_type": 1}
     media["aes_key"] = base64.b64encode(bytes(16).hex().encode()).decode()
     item = {"type": 4, "file_item": {"media": media, "file_name": "a", "len": "4"}}
-    assert bot.call("sendmessage", msg=bot.message("alice", item))["ret"] == -3
+    assert bot.send_item("alice", item)["ret"] == -3
     assert sim.violations == [
         "sendmessage: the media's aes_key is not the key of the upload",
         "sendmessage: len is '4', the file has 3 bytes",
@@ -196,7 +194,7 @@ def test_small_files_can_be_read_after_the_end_and_large_ones_say_why_not() -> N
 
 
 def test_an_upload_cut_by_its_sender_leaves_the_server_alive(sim: ILinkSim, bot: Speaker) -> None:
-    url = bot.announce(b"x" * 5_000_000, KEY)["upload_full_url"]
+    url = bot.announce(b"x" * 5_000_000)["upload_full_url"]
 
     def half() -> Iterator[bytes]:
         yield b"x" * 1_000_000
@@ -205,7 +203,7 @@ def test_an_upload_cut_by_its_sender_leaves_the_server_alive(sim: ILinkSim, bot:
     headers = {"Content-Type": "application/octet-stream", "Content-Length": str(cipher_size(5_000_000))}
     with pytest.raises(ZeroDivisionError), requests.Session() as session:
         session.send(requests.Request("POST", url, data=half(), headers=headers).prepare())
-    assert bot.upload(url, b"x" * 5_000_000, KEY).status_code == 200
+    assert bot.upload(url, b"x" * 5_000_000).status_code == 200
 
 
 def test_many_downloads_at_once_are_byte_identical(sim: ILinkSim) -> None:

@@ -15,21 +15,15 @@ from wxsdk.sim.faults import DROP, Faults
 
 from .ilink_fixtures import bot
 from .ilink_fixtures import sim_with_alice as sim
-from .ilink_speaker import BASE_INFO, Speaker
+from .ilink_speaker import UPDATES, Speaker
 
 __all__ = ["bot", "sim"]  # fixtures
 
-KEY = bytes(range(16))
 
-
-def exchange(sim: ILinkSim, bot: Speaker, call: str = "getupdates") -> bytes:
-    """One request over a bare socket; all that comes back until the end, ConnectionResetError for a reset."""
-    body = b'{"get_updates_buf":"","base_info":{"channel_version":"2.4.9","bot_agent":"a/1"}}'
-    lines = [f"POST /ilink/bot/{call} HTTP/1.1", f"Host: {sim.host}", f"Content-Length: {len(body)}"]
-    lines += [f"{name}: {value}" for name, value in bot.headers().items()]
-    host, _, port = sim.host.partition(":")
-    with socket.create_connection((host, int(port)), timeout=5) as sock:
-        sock.sendall(("\r\n".join([*lines, "Connection: close"]) + "\r\n\r\n").encode() + body)
+def exchange(bot: Speaker) -> bytes:
+    """One poll over a bare socket; all that comes back until the end, ConnectionResetError for a reset."""
+    with socket.create_connection(bot.address, timeout=5) as sock:
+        sock.sendall(bot.bytes_of_a_poll())
         return b"".join(iter(lambda: sock.recv(65536), b""))
 
 
@@ -38,7 +32,7 @@ def exchange(sim: ILinkSim, bot: Speaker, call: str = "getupdates") -> bytes:
 
 def test_the_next_answer_is_an_error_page_and_the_one_after_is_true(sim: ILinkSim, bot: Speaker) -> None:
     sim.faults.next("getupdates", status=502)
-    answer = bot.post("getupdates", {"get_updates_buf": "", "base_info": BASE_INFO})
+    answer = bot.post("getupdates", UPDATES)
     assert (answer.status_code, answer.headers["Content-Type"], b"<html>" in answer.content) == (
         502,
         "text/html",
@@ -60,8 +54,7 @@ def test_faults_of_one_sort_come_in_order_and_as_often_as_told(sim: ILinkSim, bo
 
 def test_a_fault_for_ever_lasts_until_it_is_cleared(sim: ILinkSim, bot: Speaker) -> None:
     sim.faults.next("*", status=524, forever=True)
-    body = {"get_updates_buf": "", "base_info": BASE_INFO}
-    assert {bot.post(call, body).status_code for call in ("getupdates", "getupdates", "getconfig")} == {524}
+    assert {bot.post(call, UPDATES).status_code for call in ("getupdates", "getupdates", "getconfig")} == {524}
     sim.faults.clear()
     assert bot.poll()["ret"] == 0
 
@@ -88,14 +81,14 @@ def test_a_true_answer_can_be_altered(sim: ILinkSim, bot: Speaker) -> None:
 
 def test_an_upload_can_lose_its_header(sim: ILinkSim, bot: Speaker) -> None:
     sim.faults.drop_header("upload", "x-encrypted-param")
-    url = bot.announce(b"abc", KEY)["upload_full_url"]
-    assert "x-encrypted-param" not in bot.upload(url, b"abc", KEY).headers
-    assert "x-encrypted-param" in bot.upload(url, b"abc", KEY).headers
+    url = bot.announce(b"abc")["upload_full_url"]
+    assert "x-encrypted-param" not in bot.upload(url, b"abc").headers
+    assert "x-encrypted-param" in bot.upload(url, b"abc").headers
 
 
 def test_the_cdn_can_refuse_with_a_message(sim: ILinkSim, bot: Speaker) -> None:
     sim.faults.next("upload", status=403, body=b"", headers={"x-error-message": "expired"})
-    answer = bot.upload(bot.announce(b"x" * 300_000, KEY)["upload_full_url"], b"x" * 300_000, KEY)
+    answer = bot.store(b"x" * 300_000)
     assert (answer.status_code, answer.headers["x-error-message"]) == (403, "expired")
 
 
@@ -150,7 +143,7 @@ def test_a_request_can_be_held_after_it_was_carried_out(sim: ILinkSim, bot: Spea
 def test_an_upload_can_be_read_sip_by_sip(sim: ILinkSim, bot: Speaker) -> None:
     sim.faults.sip("upload", interval=0, chunk=1000)
     data = b"x" * 100_000
-    assert bot.upload(bot.announce(data, KEY)["upload_full_url"], data, KEY).status_code == 200
+    assert bot.store(data).status_code == 200
 
 
 # how its bytes travel
@@ -160,27 +153,27 @@ def test_an_upload_can_be_read_sip_by_sip(sim: ILinkSim, bot: Speaker) -> None:
 def test_a_reset_comes_without_a_byte(sim: ILinkSim, bot: Speaker, at: str) -> None:
     sim.faults.cut("getupdates", at=at)
     with pytest.raises(ConnectionResetError):
-        exchange(sim, bot)
-    assert exchange(sim, bot).endswith(b"}")
+        exchange(bot)
+    assert exchange(bot).endswith(b"}")
 
 
 def test_a_plain_close_comes_without_a_reset(sim: ILinkSim, bot: Speaker) -> None:
     sim.faults.cut("getupdates", at="after_handling", reset=False)
-    assert exchange(sim, bot) == b""
+    assert exchange(bot) == b""
 
 
 def test_a_close_in_the_middle_of_headers_and_body(sim: ILinkSim, bot: Speaker) -> None:
-    whole = exchange(sim, bot)
+    whole = exchange(bot)
     head, _, body = whole.partition(b"\r\n\r\n")
     sim.faults.cut("getupdates", at="mid_headers", reset=False)
-    assert exchange(sim, bot) == whole[: (len(head) + 4) // 2]
+    assert exchange(bot) == whole[: (len(head) + 4) // 2]
     sim.faults.cut("getupdates", at="mid_body", reset=False)
-    assert len(exchange(sim, bot)) == len(head) + 4 + len(body) // 2
+    assert len(exchange(bot)) == len(head) + 4 + len(body) // 2
 
 
 def test_a_cut_after_so_many_bytes_of_the_answer(sim: ILinkSim, bot: Speaker) -> None:
     sim.faults.cut("getupdates", after=20, reset=False)
-    assert len(exchange(sim, bot)) == 20
+    assert len(exchange(bot)) == 20
 
 
 def test_a_message_cut_after_handling_was_delivered_and_its_repetition_is_not(sim: ILinkSim, bot: Speaker) -> None:
@@ -204,11 +197,11 @@ def test_a_message_cut_after_reading_was_not_delivered(sim: ILinkSim, bot: Speak
 
 def test_an_upload_cut_in_the_middle_of_the_request(sim: ILinkSim, bot: Speaker) -> None:
     data = b"x" * 3_000_000
-    url = bot.announce(data, KEY)["upload_full_url"]
+    url = bot.announce(data)["upload_full_url"]
     sim.faults.cut("upload", at="mid_request", after=100_000)
     with pytest.raises(requests.ConnectionError):
-        bot.upload(url, data, KEY)
-    assert bot.upload(url, data, KEY).status_code == 200
+        bot.upload(url, data)
+    assert bot.upload(url, data).status_code == 200
 
 
 def test_a_download_cut_in_the_middle(sim: ILinkSim) -> None:
@@ -221,7 +214,7 @@ def test_a_download_cut_in_the_middle(sim: ILinkSim) -> None:
 
 def test_raw_bytes_in_place_of_an_answer(sim: ILinkSim, bot: Speaker) -> None:
     sim.faults.raw("getupdates", b"HTTP/9.9 what\r\n\r\n")
-    assert exchange(sim, bot) == b"HTTP/9.9 what\r\n\r\n"
+    assert exchange(bot) == b"HTTP/9.9 what\r\n\r\n"
 
 
 def test_a_dripping_answer_is_whole_in_the_end(sim: ILinkSim, bot: Speaker) -> None:
@@ -306,13 +299,12 @@ def test_an_outage_ends_what_another_fault_stalls(sim: ILinkSim) -> None:
 
 
 def test_garbage_on_the_port_leaves_the_server_alive(sim: ILinkSim, bot: Speaker) -> None:
-    host, _, port = sim.host.partition(":")
     for garbage in (
         b"\x16\x03\x01\x00\xa5",
         b"GET\r\n\r\n",
         b"POST / HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
     ):
-        with socket.create_connection((host, int(port)), timeout=5) as sock:
+        with socket.create_connection(bot.address, timeout=5) as sock:
             sock.sendall(garbage)
             sock.shutdown(socket.SHUT_WR)
             sock.recv(1000)

@@ -85,10 +85,10 @@ def test_a_client_id_used_again_for_another_text_is_noted(sim: ILinkSim, bot: Sp
 def test_tool_calls_are_answered_by_an_empty_body(sim: ILinkSim, bot: Speaker) -> None:
     start = {"tool_name": "search", "tool_call_id": "c1"}
     item = {"type": 11, "create_time_ms": 1, "is_completed": False, "tool_call_start_item": start}
-    assert bot.call("sendmessage", msg=bot.message("alice", item, run_id="r1")) is None
+    assert bot.send_item("alice", item, run_id="r1") is None
     result = {**start, "status": "completed"}
     item = {"type": 12, "create_time_ms": 2, "is_completed": True, "tool_call_result_item": result}
-    assert bot.call("sendmessage", msg=bot.message("alice", item, run_id="r1")) is None
+    assert bot.send_item("alice", item, run_id="r1") is None
     one, two = sim.user("alice").received
     assert (one.kind, one.content, one.run_id) == ("tool_call_start", start, "r1")
     assert (two.kind, two.content, two.text) == ("tool_call_result", result, "")
@@ -97,7 +97,7 @@ def test_tool_calls_are_answered_by_an_empty_body(sim: ILinkSim, bot: Speaker) -
 
 def test_a_native_voice_is_accepted_and_never_shown(sim: ILinkSim, bot: Speaker) -> None:
     item = {"type": 3, "voice_item": {"playtime": 100}}
-    assert bot.call("sendmessage", msg=bot.message("alice", item))["message_id"]
+    assert bot.send_item("alice", item)["message_id"]
     assert sim.user("alice").received == []
     assert [one.kind for one in sim.dropped] == ["voice"]
 
@@ -145,12 +145,8 @@ def test_a_server_that_forgets_gives_each_message_once() -> None:
 def test_a_revoked_token_gets_minus_fourteen_even_in_a_held_poll(sim: ILinkSim, bot: Speaker) -> None:
     sim.settings.hold = 30
     bot.poll()
-    answers = []
-    poll = threading.Thread(target=lambda: answers.append(bot.poll()))
-    poll.start()
-    sim.wait_for(lambda: sim.polls_in_flight == 1)
-    sim.revoke_token(sim.token, may_send=True)
-    poll.join(5)
+    with bot.held_poll() as answers:
+        sim.revoke_token(sim.token, may_send=True)
     assert answers[0]["ret"] == -14
     assert "ret" not in bot.send("alice", "x")
     sim.revoke_token()
@@ -231,7 +227,7 @@ def test_half_a_character_is_refused_and_noted_wherever_it_stands(sim: ILinkSim,
         bot.poll(half),
         bot.call("getconfig", ilink_user_id=half),
         bot.post("getconfig", {"base_info": {"channel_version": "2.4.9", "bot_agent": half}}).json(),
-        bot.announce(b"data", b"k" * 16, filekey=half),
+        bot.announce(b"data", filekey=half),
         bot.post("get_bot_qrcode?bot_type=3", {"local_token_list": [half]}, Authorization=None).json(),
     ]
     assert [answer["ret"] for answer in answers] == [-3] * len(answers)

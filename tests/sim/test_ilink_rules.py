@@ -12,11 +12,9 @@ from wxsdk.sim.ilink_rules import client_version, is_wechat_uin
 
 from .ilink_fixtures import bot
 from .ilink_fixtures import sim_with_alice as sim
-from .ilink_speaker import BASE_INFO, Speaker
+from .ilink_speaker import BASE_INFO, UPDATES, Speaker
 
 __all__ = ["bot", "sim"]  # fixtures
-
-UPDATES = {"get_updates_buf": "", "base_info": BASE_INFO}
 
 
 @pytest.mark.parametrize(
@@ -135,7 +133,7 @@ MEDIA = {"encrypt_query_param": "unknown", "aes_key": "A" * 44, "encrypt_type": 
 def test_a_malformed_message_is_refused_and_noted(
     sim: ILinkSim, bot: Speaker, item: Dict[str, Any], changes: Dict[str, Any], sentence: str
 ) -> None:
-    assert bot.call("sendmessage", msg=bot.message("alice", item, **changes))["ret"] == -3
+    assert bot.send_item("alice", item, **changes)["ret"] == -3
     assert sim.violations == [f"sendmessage: {sentence}"]
     assert sim.user("alice").received == []
 
@@ -151,7 +149,7 @@ def test_a_malformed_message_is_refused_and_noted(
 def test_a_message_with_an_unknown_field_is_accepted_and_silently_dropped(
     sim: ILinkSim, bot: Speaker, msg: Dict[str, Any], item: Dict[str, Any], field: str
 ) -> None:
-    answer = bot.call("sendmessage", msg=bot.message("alice", {**TEXT, **item}, **msg))
+    answer = bot.send_item("alice", {**TEXT, **item}, **msg)
     assert answer["message_id"]
     assert sim.violations == [f"sendmessage: unknown field {field}, so the message is silently dropped"]
     assert sim.user("alice").received == []
@@ -171,7 +169,7 @@ def test_a_message_with_an_unknown_field_is_accepted_and_silently_dropped(
 def test_a_wrong_announcement_is_refused_and_noted(
     sim: ILinkSim, bot: Speaker, changes: Dict[str, Any], sentence: str
 ) -> None:
-    assert bot.announce(b"abc", b"k" * 16, **changes)["ret"] == -3
+    assert bot.announce(b"abc", **changes)["ret"] == -3
     assert sim.violations == [f"getuploadurl: {sentence}"]
 
 
