@@ -245,7 +245,8 @@ class Overloaded(WxError):
 class StoreError(WxError, OSError):
     """The store could not read or write; nothing of the failed call has taken effect.
 
-    errno: ENOSPC for a full disk, EBUSY when another process keeps the store locked, EIO else. path: its file.
+    errno: ENOSPC for a full disk, EBUSY when another process keeps the store locked, ENOENT when its file was deleted,
+    moved or replaced while it was open, EIO else. path: its file.
     """
 
     def __init__(self, what: str, *, number: int, path: str = "", remedy: str = "") -> None:

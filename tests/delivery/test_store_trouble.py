@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import pathlib
 from typing import List, Optional, Sequence
 
+import pytest
+
 from tests.ilink.bots import WAIT, Recorder, started
+from wxsdk.errors import StoreError
 from wxsdk.health import HealthState
+from wxsdk.runtime.sqlite_store import SQLiteStore
 from wxsdk.runtime.store import Change, Delete, MemoryStore
 from wxsdk.sim import ILinkSim
 
@@ -82,3 +89,48 @@ def test_sends_go_on_while_the_disk_is_full_and_what_comes_waits_at_the_platform
     errors: List[str] = [type(error).__name__ for error in bot.errors]
     assert errors == ["WxError"]
     assert ilink.user("alice").expects(WAIT).text == "still here"
+
+
+posix = pytest.mark.skipif(os.name != "posix", reason="Windows lets nobody take away a file that is open")
+
+
+@posix
+def test_a_stores_file_taken_away_is_told_and_nothing_is_taken_in_until_it_is_back(
+    ilink: ILinkSim, tmp_path: pathlib.Path
+) -> None:
+    path, bot = tmp_path / "bot.db", Recorder()
+    client = started(ilink, bot, store=SQLiteStore(path))
+    aside = path.rename(tmp_path / "aside.db")
+    ilink.user("alice").says("one")
+    bot.wait_for(lambda: bot.errors)
+    until(lambda: client.health().state is HealthState.RETRYING)
+    health = client.health()
+    assert "deleted, moved or replaced" in str(health.last_error)
+    assert "Put it back" in str(health.remedy)
+    assert client.send_text("alice", "still here").confirmed
+    assert bot.contexts == []
+    aside.rename(path)
+    bot.wait_for(lambda: bot.contexts)
+    until(lambda: client.health().state is HealthState.RUNNING)
+    assert client.shutdown()
+    assert bot.bodies == ["one"]
+    (error,) = bot.errors
+    assert isinstance(error, StoreError)
+    assert error.errno == errno.ENOENT
+
+
+@posix
+def test_what_came_while_the_stores_file_was_gone_is_handled_after_a_restart(
+    ilink: ILinkSim, tmp_path: pathlib.Path
+) -> None:
+    path, bot = tmp_path / "bot.db", Recorder()
+    client = started(ilink, bot, store=SQLiteStore(path))
+    path.unlink()
+    ilink.user("alice").says("one")
+    bot.wait_for(lambda: bot.errors)
+    assert client.shutdown()
+    client.start()
+    bot.wait_for(lambda: bot.contexts)
+    assert client.shutdown()
+    assert bot.bodies == ["one"]
+    assert path.exists()

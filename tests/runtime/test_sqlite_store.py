@@ -13,7 +13,7 @@ import stat
 import subprocess
 import sys
 import threading
-from typing import Iterator
+from typing import Callable, Iterator
 
 import pytest
 
@@ -314,6 +314,81 @@ def test_another_writer_is_waited_for_and_then_reported(path: pathlib.Path) -> N
     other.close()
     store.write([_put("k")])
     store.close()
+
+
+# --- the file taken away while it is open (Windows does not allow it)
+
+
+def _delete(path: pathlib.Path) -> None:
+    path.unlink()
+
+
+def _replace(path: pathlib.Path) -> None:
+    other = path.with_name("other.db")
+    SQLiteStore(other).close()
+    other.replace(path)
+
+
+@posix
+@pytest.mark.parametrize("take_away", [_delete, _replace])
+@pytest.mark.parametrize("file", ["store.db", "store.db-wal"])
+def test_a_write_into_a_file_that_a_restart_would_not_find_is_refused(
+    store: SQLiteStore, path: pathlib.Path, take_away: Callable[[pathlib.Path], None], file: str
+) -> None:
+    store.write([_put("before")])
+    take_away(path.with_name(file))
+    for write in (lambda: store.write([_put("after")]), lambda: store.trim("inbox", max_count=0)):
+        with pytest.raises(StoreError, match=f"{file} was deleted, moved or replaced") as raised:
+            write()
+    assert raised.value.errno == errno.ENOENT
+    assert "start it again" in raised.value.remedy
+    assert store.items("inbox") == [("before", "value")]  # what is there can still be read
+
+
+@posix
+def test_a_file_that_is_put_back_is_written_to_again(store: SQLiteStore, path: pathlib.Path) -> None:
+    store.write([_put("before")])
+    aside = path.rename(path.with_name("aside.db"))
+    with pytest.raises(StoreError):
+        store.write([_put("refused")])
+    aside.rename(path)
+    store.write([_put("after")])
+    store.close()
+    assert [key for key, _ in store.items("inbox")] == ["before", "after"]
+
+
+@posix
+def test_after_close_a_store_whose_file_is_gone_makes_a_new_one(store: SQLiteStore, path: pathlib.Path) -> None:
+    store.write([_put("before")])
+    path.unlink()
+    store.close()
+    store.write([_put("after")])
+    assert store.items("inbox") == [("after", "value")]
+    assert path.exists()
+
+
+@posix
+def test_a_lost_wal_costs_nothing_once_the_store_is_closed(store: SQLiteStore, path: pathlib.Path) -> None:
+    store.write([_put("before")])
+    path.with_name("store.db-wal").unlink()
+    with pytest.raises(StoreError):
+        store.write([_put("refused")])
+    store.close()
+    store.write([_put("after")])
+    assert [key for key, _ in store.items("inbox")] == ["before", "after"]
+
+
+@posix
+def test_a_link_to_the_file_is_followed_to_its_wal(store: SQLiteStore, path: pathlib.Path) -> None:
+    link = path.with_name("link.db")
+    link.symlink_to(path)
+    linked = SQLiteStore(link)
+    linked.write([_put("k")])
+    link.unlink()
+    with pytest.raises(StoreError, match=r"link\.db"):
+        linked.write([_put("j")])
+    linked.close()
+    assert store.items("inbox") == [("k", "value")]
 
 
 # --- closing, forking, killing

@@ -9,7 +9,7 @@ import random
 import threading
 from typing import Callable, List, Tuple
 
-from ..errors import TokenStale, TransportError, WxError
+from ..errors import StoreError, TokenStale, TransportError, WxError
 from ..health import HealthState
 from ..log import get_logger
 from ..runtime.clock import Clock
@@ -179,12 +179,7 @@ class PollLoop:
         try:
             return step, self._inbox.accept(step.messages, step.cursor, epoch=self._epoch)
         except Exception as exc:  # noqa: BLE001  a store may raise anything of its own
-            error = WxError(
-                f"The store failed ({type(exc).__name__}), so a batch of messages was not taken in.",
-                remedy="Make room on the disk and check the store's file; the messages are asked for again.",
-            )
-            error.__cause__ = exc
-            return self._judge(Verdict(Kind.FAILURE, error=error), self._clock.now() - started), []
+            return self._judge(Verdict(Kind.FAILURE, error=_not_taken_in(exc)), self._clock.now() - started), []
 
     def _report(self, step: PollStep) -> None:
         working, self._working = self._working, step.error is None and step.silence is None
@@ -229,3 +224,15 @@ class PollLoop:
             self._api.notify_stop(timeout=NOTIFY_STOP_DEADLINE)
         except WxError as error:
             log.info("notifystop failed, which does no harm: %s", error)
+
+
+def _not_taken_in(exc: Exception) -> WxError:
+    """What to tell of a store that raised *exc*: its own error where that knows a remedy."""
+    if isinstance(exc, StoreError) and exc.remedy:
+        return exc
+    error = WxError(
+        f"The store failed ({type(exc).__name__}), so a batch of messages was not taken in.",
+        remedy="Make room on the disk and check the store's file; the messages are asked for again.",
+    )
+    error.__cause__ = exc
+    return error

@@ -14,7 +14,7 @@ import sqlite3
 import stat
 import threading
 import weakref
-from typing import Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from ..errors import ConfigError, StoreError
 from .store import Change, Delete, Put
@@ -28,6 +28,8 @@ _FAILURES = (
     ("disk is full", errno.ENOSPC, "Free some space on its disk, or allow it to grow."),
     ("database is locked", errno.EBUSY, "Another process keeps it busy."),
 )
+
+FileId = Tuple[int, int]  # device and inode
 
 _MAGIC = b"SQLite format 3\0"
 _APPLICATION_ID_AT = 68  # byte of the header; sqlite.org/fileformat2, 1.3
@@ -70,8 +72,9 @@ class SQLiteStore:
 
     ConfigError when the file is damaged, is not a store of wxsdk or was written by a newer version (it is left as it
     is), or cannot be opened. StoreError (also OSError) when a call fails later, a full disk for one; nothing of that
-    call has taken effect, and the store goes on when the cause is gone. After ``close`` the next call opens the file
-    again. A forked child opens a connection of its own.
+    call has taken effect, and the store goes on when the cause is gone. A file that was deleted, moved or replaced
+    while it is open fails each write (ENOENT), since what went into it would be lost with the process. After ``close``
+    the next call opens the file again. A forked child opens a connection of its own.
     """
 
     durable = True
@@ -96,7 +99,7 @@ class SQLiteStore:
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._connection: Optional[sqlite3.Connection] = None
-        self._identity: Optional[Tuple[int, int]] = None  # device and inode of the file while it is open
+        self._files: Dict[str, FileId] = {}  # what is open: the file itself and its -wal
         _stores.add(self)
         with self._lock:
             self._connection = self._open()
@@ -126,7 +129,7 @@ class SQLiteStore:
     def write(self, changes: Sequence[Change]) -> None:
         if not changes:
             return
-        with self._used() as connection, _transaction(connection):
+        with self._writing() as connection:
             for change in changes:
                 name = _bound(change.table)
                 if isinstance(change, Put):
@@ -139,7 +142,7 @@ class SQLiteStore:
     def trim(self, table: str, *, max_count: Optional[int] = None, before: Optional[float] = None) -> int:
         removed = 0
         name = _bound(table)
-        with self._used() as connection, _transaction(connection):
+        with self._writing() as connection:
             if before is not None:
                 removed += connection.execute("DELETE FROM entries WHERE name = ? AND at < ?", (name, before)).rowcount
             if max_count is not None:
@@ -152,7 +155,7 @@ class SQLiteStore:
             connection, self._connection = self._connection, None
             if connection is not None:
                 connection.close()
-            self._identity = None
+            self._files = {}
 
     def __del__(self) -> None:
         # A store that nobody refers to any more needs no close() by hand; Python 3.13 would warn of an open connection.
@@ -174,6 +177,14 @@ class SQLiteStore:
             except sqlite3.Error as exc:
                 raise self._failed(exc) from exc
 
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """The connection, within a transaction, as long as its file is where a restart looks for it."""
+        with self._used() as connection:
+            self._check_in_place()
+            with _transaction(connection):
+                yield connection
+
     def _failed(self, exc: sqlite3.Error) -> StoreError:
         number, remedy = errno.EIO, ""
         for words, known, advice in _FAILURES:
@@ -189,16 +200,28 @@ class SQLiteStore:
                 _create_private(self._path)
                 self._check_is_ours()
             connection = self._connect()
-            status = os.stat(self._path)
-            self._identity = (status.st_dev, status.st_ino)
+            names = str(self._path), f"{self.identity}-wal"  # SQLite puts the latter beside what a link leads to
+            self._files = {name: _file_id(name) for name in names if os.path.exists(name)}
         return connection
 
     def _is_open_elsewhere(self) -> bool:
         try:
-            status = os.stat(self._path)
+            found = _file_id(str(self._path))
         except OSError:
             return False
-        return any(store._identity == (status.st_dev, status.st_ino) for store in list(_stores))
+        return any(found in store._files.values() for store in list(_stores))
+
+    def _check_in_place(self) -> None:
+        """Raise StoreError when a restart would not find what is written from now on. Costs some microseconds."""
+        for name, opened in self._files.items():
+            if not _is_still(name, opened):
+                raise StoreError(
+                    f"The file {name} was deleted, moved or replaced while the store was open.",
+                    number=errno.ENOENT,
+                    path=str(self._path),
+                    remedy="Put it back, or stop the bot and start it again: it then uses the file that it finds, "
+                    "or makes a new one.",
+                )
 
     def _connect(self) -> sqlite3.Connection:
         connection = None
@@ -241,6 +264,7 @@ class SQLiteStore:
         if version < SCHEMA_VERSION:
             _migrate(connection)
         connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("SELECT 1 FROM entries LIMIT 1")  # makes the -wal file
         connection.execute(f"PRAGMA synchronous = {self._synchronous}")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT}")
         if self._max_bytes is not None:
@@ -257,7 +281,7 @@ class SQLiteStore:
         if self._connection is not None:
             _abandoned.append(self._connection)
             self._connection = None
-        self._identity = None
+        self._files = {}
 
 
 def _checked_path(path: Union[str, os.PathLike[str]]) -> str:
@@ -286,6 +310,20 @@ def _create_private(path: pathlib.Path) -> None:
             os.chmod(path, 0o600)
     finally:
         os.close(descriptor)
+
+
+def _file_id(name: str) -> FileId:
+    status = os.stat(name)
+    return status.st_dev, status.st_ino
+
+
+def _is_still(name: str, opened: FileId) -> bool:
+    try:
+        return _file_id(name) == opened
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True  # a folder that may not be looked into any more does not mean that the file is gone
 
 
 @contextlib.contextmanager
