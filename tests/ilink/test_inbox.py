@@ -4,6 +4,7 @@ from typing import Any, List, Optional
 
 import pytest
 
+from wxsdk.ilink import inbox
 from wxsdk.ilink.book import Book
 from wxsdk.ilink.config import WeixinConfig
 from wxsdk.ilink.inbox import Entry, Inbox
@@ -125,6 +126,12 @@ def test_messages_that_are_not_for_the_handler_leave_only_their_token() -> None:
 
 class Failing(MemoryStore):
     broken = False
+    keeps_all = False
+
+    def trim(self, table: str, **limits: Any) -> int:
+        if self.keeps_all:
+            raise OSError(5, "Input/output error")
+        return super().trim(table, **limits)
 
     def write(self, changes: Any) -> None:
         if self.broken:
@@ -151,6 +158,19 @@ def test_a_message_that_cannot_be_taken_out_does_not_stop_the_cursor(caplog: pyt
     setting.inbox.finish(entry)
     assert setting.cursors == ["c1"]
     assert "may be handed over again" in caplog.text
+
+
+def test_a_clean_up_that_fails_holds_no_batch_back(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(inbox, "TRIM_EVERY", 2)
+    store = Failing()
+    setting = Setting(store)
+    store.keeps_all = True
+    taken = [ids(setting.accept(message(number), cursor=f"c{number}")) for number in (1, 2, 3)]
+    assert taken == [["1"], ["2"], ["3"]]
+    assert setting.book.cursor() == "c3"
+    assert caplog.text.count("could not be cleaned up") == 1
 
 
 def test_a_batch_that_was_asked_for_with_an_older_token_brings_only_its_messages() -> None:

@@ -105,9 +105,7 @@ class Inbox:
         with self._lock:
             batch = self._progress.begin(len(new), cursor if current else None)
             self._tell_reached()
-        self._batches += 1
-        if self._batches % TRIM_EVERY == 0:
-            self._book.trim()
+        self._trim_now_and_then()
         return [Entry(key, message, batch) for key, message in new.items()]
 
     def finish(self, entry: Entry) -> None:
@@ -130,6 +128,16 @@ class Inbox:
         with self._lock:
             self._progress.handled(entry.batch)
             self._tell_reached()
+
+    def _trim_now_and_then(self) -> None:
+        self._batches += 1
+        if self._batches % TRIM_EVERY:
+            return
+        try:
+            self._book.trim()
+        except Exception as exc:  # noqa: BLE001  a store may raise anything of its own
+            # The batch is in the store and counts as seen: if it were not handed over now, a restart would be needed.
+            log.warning("the store could not be cleaned up, which is tried again later: %s", type(exc).__name__)
 
     def _tell_reached(self) -> None:
         for cursor in self._progress.reached():
