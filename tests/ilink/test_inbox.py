@@ -9,7 +9,7 @@ from wxsdk.ilink.book import Book
 from wxsdk.ilink.config import WeixinConfig
 from wxsdk.ilink.inbox import Entry, Inbox
 from wxsdk.ilink.wire import WeixinMessage, decode_message
-from wxsdk.runtime.store import MemoryStore, Store
+from wxsdk.runtime.store import MemoryStore, Put, Store
 from wxsdk.testing import FakeClock
 
 
@@ -186,10 +186,24 @@ def test_a_batch_that_was_asked_for_with_an_older_token_brings_only_its_messages
 
 
 def test_an_unreadable_row_is_left_out(caplog: pytest.LogCaptureFixture) -> None:
-    from wxsdk.runtime.store import Put
-
     setting = Setting()
     setting.store.write([Put("inbox", "x", "{not json", 0.0)])
     setting.accept(message(1))
     assert ids(Setting(setting.store).inbox.left_over()) == ["1"]
     assert "unreadable" in caplog.text
+
+
+@pytest.mark.parametrize("damaged", ["", "soon", "1e400", "nan", "-inf", None, [1]])
+def test_a_damaged_row_of_what_was_seen_does_not_stop_the_bot_from_starting(
+    damaged: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    setting = Setting()
+    entries = setting.accept(message(1), message(2))
+    for entry in entries:
+        setting.inbox.finish(entry)
+    setting.store.write([Put("seen", "id:8", damaged, 0.0), Put("seen", "id:9", damaged, 0.0)])
+    restarted = Setting(setting.store, setting.clock)
+    assert restarted.inbox.left_over() == []
+    assert restarted.accept(message(1), message(2)) == []  # the good rows are recalled
+    assert ids(restarted.accept(message(9))) == ["9"]
+    assert caplog.text.count("2 message(s) seen before cannot be recalled") == 1

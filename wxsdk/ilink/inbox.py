@@ -6,6 +6,7 @@ duplicates and quotes are recognised by. It is made before anything is handled, 
 
 from __future__ import annotations
 
+import math
 import secrets
 import threading
 from dataclasses import dataclass
@@ -84,9 +85,16 @@ class Inbox:
     def _recall_seen(self) -> None:
         # The store has the time of day, which may jump; in memory only the passing of time counts.
         now, wall = self._clock.now(), self._clock.wall()
+        unreadable = 0
         for key, at in self._book.store.items(SEEN):
+            seen_at = _time_of(at)
+            if seen_at is None:
+                unreadable += 1
+                continue
             keys = MessageKeys(key, "") if key.startswith("id:") else MessageKeys("", key)
-            self._seen.add(keys, now - max(wall - float(at), 0.0))
+            self._seen.add(keys, now - max(wall - seen_at, 0.0))
+        if unreadable:
+            log.warning("%d message(s) seen before cannot be recalled, so they may come twice", unreadable)
 
     def accept(self, messages: Sequence[WeixinMessage], cursor: Optional[str], *, epoch: int) -> List[Entry]:
         """Write one batch and the *cursor* behind it (None: no new one); its new messages, to be handled.
@@ -169,3 +177,12 @@ class Inbox:
         # A duplicate may bring another token; received last, it is the newest (protocol-ilink, 2).
         tokens = {one.from_user_id: one.context_token for one in messages if one.from_user_id and one.context_token}
         return [Put(CONTEXT_TOKENS, user_id, str(token), wall) for user_id, token in tokens.items()]
+
+
+def _time_of(text: str) -> Optional[float]:
+    """Seconds since 1970 in a row of the store; None when it holds no time."""
+    try:
+        seconds = float(text)
+    except (ValueError, TypeError):  # TypeError: a store of somebody's own may hold anything
+        return None
+    return seconds if math.isfinite(seconds) else None
