@@ -20,7 +20,7 @@ import pytest
 from wxsdk.errors import ConfigError, StoreError, WxError
 from wxsdk.runtime import sqlite_store
 from wxsdk.runtime.sqlite_store import APPLICATION_ID, MIGRATIONS, SQLiteStore
-from wxsdk.runtime.store import Put
+from wxsdk.runtime.store import Delete, Put
 
 posix = pytest.mark.skipif(os.name != "posix", reason="rights, fork and limits are POSIX's")
 
@@ -198,6 +198,18 @@ def test_damage_while_it_is_open_is_a_store_error(store: SQLiteStore, path: path
         store.items("inbox")
     assert isinstance(raised.value, OSError)
     assert isinstance(raised.value, WxError)
+
+
+@pytest.mark.parametrize("kind", ["TEXT", "BLOB"])
+def test_a_row_that_is_no_text_any_more_costs_no_other_row(store: SQLiteStore, path: pathlib.Path, kind: str) -> None:
+    store.write([_put("first"), _put("second"), _put("third")])
+    with sqlite3.connect(path) as other:
+        other.execute(f"UPDATE entries SET value = CAST(? AS {kind}) WHERE key = 'second'", (b'{"a": "\xff\xfe"}',))
+    other.close()
+    assert store.items("inbox") == [("first", "value"), ("second", '{"a": "\ufffd\ufffd"}'), ("third", "value")]
+    assert store.get("inbox", "second") == '{"a": "\ufffd\ufffd"}'
+    store.write([Delete("inbox", "second")])
+    assert [key for key, _ in store.items("inbox")] == ["first", "third"]
 
 
 # --- migration

@@ -234,6 +234,7 @@ class SQLiteStore:
                 check_same_thread=False,
             )
             self._prepare(connection)
+            connection.text_factory = bytes
         except (sqlite3.Error, ConfigError) as exc:
             if connection is not None:
                 connection.close()
@@ -358,8 +359,11 @@ def _bound(text: str) -> Union[str, bytes]:
     return text
 
 
-def _text(stored: Union[str, bytes]) -> str:
-    return stored if isinstance(stored, str) else stored.decode("utf-8", "surrogatepass")
+def _text(stored: bytes) -> str:
+    try:
+        return stored.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return stored.decode("utf-8", "replace")  # damaged; it must not keep the other rows from being read
 
 
 def _abandon_in_child() -> None:
