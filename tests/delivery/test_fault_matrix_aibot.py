@@ -31,14 +31,12 @@ from wxsdk.testing import FakeClock
 
 from .conftest import Row
 from .line import Line, line_to
+from .troubles import FATES, FIRST, MARGIN, MOST, Recovery, in_ms, lose_dns, pass_time, recovery, stop_result
 from .waiting import WAIT, until
 
 __all__ = ["certificate", "server_tls"]
 
-FIRST = 5.0  # seconds of an outage that are counted
-MOST = 4  # connections in them
 READER = "wxsdk-aibot-read"
-MARGIN = 1.0  # seconds that a recovery may take over the wait that was going on
 MARKDOWN = {"msgtype": "markdown", "markdown": {"content": "hi"}}
 
 
@@ -72,14 +70,10 @@ class Scene:
 
     def pass_time(self, seconds: float) -> None:
         """Let *seconds* go by, each wait of the reader at its time."""
-        while True:
-            self.clock.wait_parked(name=READER)
-            step = self.clock.next_deadline() or 0.0
-            if step > seconds:
-                self.clock.advance(seconds)
-                return
-            seconds -= step
-            self.clock.advance(step)
+        pass_time(self.clock, READER, seconds)
+
+    def connects_again(self) -> Recovery:
+        return recovery(self.clock, lambda: until(lambda: self.client.is_connected))
 
     def hears(self, text: str) -> None:
         self.sim.user("alice").says(text)
@@ -131,10 +125,7 @@ def _reset_after(data: bytes) -> Callable[[Peer], None]:
 
 
 def _no_dns(scene: Scene) -> None:
-    def fail(*_: Any) -> Any:
-        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
-
-    scene.patch.setattr(sockets, "_lookup", fail)
+    lose_dns(scene.patch)
     scene.line.cut()
 
 
@@ -207,25 +198,17 @@ def test_connecting_in(name: str, scene: Scene, table: List[Row], monkeypatch: p
     scene.clock.wait_parked(name=READER)
     connects, health = scene.connects, client.health()
     _heal(scene)
-    wait = scene.clock.next_deadline() or 0.0
-    began = time.monotonic()
-    scene.clock.advance(wait)
-    until(lambda: client.is_connected)
-    took = time.monotonic() - began
+    back = scene.connects_again()
     scene.hears("after")
-    table.append(("connect", name, str(health.last_error), health.state.name, str(connects), _time(wait, took)))
+    table.append(("connect", name, str(health.last_error), health.state.name, str(connects), str(back)))
     assert health.state is HealthState.RETRYING
     assert LASTING[name].says in str(health.last_error)
     assert 1 <= connects <= MOST
     assert health.retries == connects + 1  # the loss of the good connection made the first pause
-    assert wait <= 30.0 * 1.2
-    assert took <= MARGIN
+    assert back.wait <= 30.0 * 1.2
+    assert back.took <= MARGIN
     assert client.health().last_error is None
     assert scene.errors == []
-
-
-def _time(wait: float, took: float) -> str:
-    return f"{wait:.1f} s + {took * 1000:.0f} ms"
 
 
 # -- troubles of an open connection ----------------------------------------
@@ -263,19 +246,15 @@ def test_a_connection_that_ends_by(name: str, scene: Scene, table: List[Row]) ->
     begin, says = ENDS[name]
     begin(scene)  # type: ignore[no-untyped-call]
     scene.clock.wait_parked(name=READER)
-    health, wait = client.health(), scene.clock.next_deadline() or 0.0
-    began = time.monotonic()
-    scene.clock.advance(wait)
-    until(lambda: client.is_connected)
-    took = time.monotonic() - began
+    health = client.health()
+    back = scene.connects_again()
     scene.hears("after")
-    row = (name, str(health.last_error), health.state.name, str(scene.connects), _time(wait, took))
-    table.append(("connection", *row))
+    table.append(("connection", name, str(health.last_error), health.state.name, str(scene.connects), str(back)))
     assert health.state is HealthState.RETRYING
     assert says in str(health.last_error)
     assert scene.connects == 1
-    assert wait <= 1.0 * 1.2
-    assert took <= MARGIN
+    assert back.wait <= 1.0 * 1.2
+    assert back.took <= MARGIN
     assert scene.errors == []
 
 
@@ -299,55 +278,37 @@ def test_a_silent_connection(name: str, scene: Scene, table: List[Row]) -> None:
         if not shown and client.health().state is HealthState.RETRYING:
             shown = past
     scene.clock.wait_parked(name=READER)
-    health, wait = client.health(), scene.clock.next_deadline() or 0.0
-    began = time.monotonic()
-    scene.clock.advance(wait)
-    until(lambda: client.is_connected)
-    took = time.monotonic() - began
+    health = client.health()
+    back = scene.connects_again()
     scene.hears("after")
-    row = (name, str(health.last_error), f"RETRYING after {shown:.0f} s", "1", _time(past + wait, took))
-    table.append(("connection", *row))
-    assert past + wait <= 3 * 30.0 + 1.2
+    whole = back._replace(wait=past + back.wait)
+    table.append(("connection", name, str(health.last_error), f"RETRYING after {shown:.0f} s", "1", str(whole)))
+    assert whole.wait <= 3 * 30.0 + 1.2
     assert shown <= 65.0
     assert scene.connects == 1
-    assert took <= MARGIN
+    assert back.took <= MARGIN
 
 
-def test_a_handshake_without_an_answer(scene: Scene, table: List[Row]) -> None:
+def _drip(peer: Peer) -> None:
+    peer.read_head()
+    peer.drip(b"HTTP/1.1 101 Switching Protocols\r\n" + b"X: y\r\n" * 10_000)
+
+
+@pytest.mark.parametrize(("name", "treat"), [("silent", Peer.hold), ("dripping", _drip)])
+def test_a_handshake_that_never_ends(name: str, treat: Callable[[Peer], None], scene: Scene, table: List[Row]) -> None:
     client = scene.start(request_timeout=0.15)
-    scene.line.trouble = lambda peer: peer.hold()
+    scene.line.trouble = treat
     began = time.monotonic()
     client.connect()
     scene.clock.wait_parked(name=READER)
     took = time.monotonic() - began
-    health, wait = client.health(), scene.clock.next_deadline() or 0.0
+    health = client.health()
     scene.line.trouble = None
-    scene.clock.advance(wait)
-    until(lambda: client.is_connected)
+    back = scene.connects_again()._replace(took=took - 0.15)
     scene.hears("after")
-    row = ("a silent handshake", str(health.last_error), health.state.name, "1 each 11 s", _time(wait, took - 0.15))
+    row = (f"a {name} handshake", str(health.last_error), health.state.name, "1 each 11 s", str(back))
     table.append(("connect", *row))
     assert health.state is HealthState.RETRYING
-    assert 0.1 < took < 0.15 + MARGIN
-
-
-def test_a_dripping_handshake(scene: Scene, table: List[Row]) -> None:
-    def drip(peer: Peer) -> None:
-        peer.read_head()
-        peer.drip(b"HTTP/1.1 101 Switching Protocols\r\n" + b"X: y\r\n" * 10_000)
-
-    client = scene.start(request_timeout=0.15)
-    scene.line.trouble = drip
-    began = time.monotonic()
-    client.connect()
-    scene.clock.wait_parked(name=READER)
-    took = time.monotonic() - began
-    health, wait = client.health(), scene.clock.next_deadline() or 0.0
-    scene.line.trouble = None
-    scene.clock.advance(wait)
-    until(lambda: client.is_connected)
-    row = ("a dripping handshake", str(health.last_error), health.state.name, "1 each 11 s", _time(wait, took - 0.15))
-    table.append(("connect", *row))
     assert 0.1 < took < 0.15 + MARGIN
 
 
@@ -359,10 +320,9 @@ def test_a_subscribe_without_an_answer(scene: Scene, table: List[Row]) -> None:
     scene.clock.wait_parked(name="tick")
     scene.clock.advance(10.0)
     scene.clock.wait_parked(name=READER)
-    health, wait = client.health(), scene.clock.next_deadline() or 0.0
-    scene.clock.advance(wait)
-    until(lambda: client.is_connected)
-    row = ("a subscribe without an answer", str(health.last_error), health.state.name, "1 each 11 s", f"{wait:.1f} s")
+    health = client.health()
+    wait = f"{scene.connects_again().wait:.1f} s"
+    row = ("a subscribe without an answer", str(health.last_error), health.state.name, "1 each 11 s", wait)
     table.append(("connect", *row))
     assert health.state is HealthState.RETRYING
 
@@ -405,7 +365,7 @@ def test_a_huge_frame_is_skipped(scene: Scene, table: List[Row]) -> None:
     scene.sim.faults.huge(64 * 2**20)
     scene.hears("after")
     took = time.monotonic() - began
-    table.append(("frame", "64 MiB", "nothing", client.health().state.name, "0", f"{took * 1000:.0f} ms"))
+    table.append(("frame", "64 MiB", "nothing", client.health().state.name, "0", in_ms(took)))
     assert scene.connects == 1
 
 
@@ -462,14 +422,9 @@ def test_a_handler_that_never_returns(scene: Scene, table: List[Row], caplog: py
     scene.hears("others go on")
     until(lambda: client.health().workers_busy == 1)
     health = client.health()
-    results: List[bool] = []
-    stopper = threading.Thread(target=lambda: results.append(client.disconnect()), name="stopper")
-    stopper.start()
-    scene.clock.wait_parked(name="stopper")
-    scene.clock.advance(5.0)
-    stopper.join(WAIT)
+    stopped = stop_result(scene.clock, client.disconnect)
     table.append(("handler", "never returns", "nothing", health.state.name, "0", "others: 0 s"))
-    assert results == [False]
+    assert stopped is False
     assert "still running after disconnect" in caplog.text
     gate.open()
     until(lambda: client.health().workers_busy == 0)
@@ -523,8 +478,7 @@ def test_a_waiting_call_gets_one_typed_error(name: str, scene: Scene, table: Lis
     error = _call(scene, strike)
     wanted = {"lost ack": AckTimeout, "refusal": ApiError}.get(name, ConnectionLost)
     may = getattr(error, "may_have_been_sent", None)
-    told = {True: "may be out", False: "not out", None: "refused"}[may]
-    table.append(("call", name, type(error).__name__, told, "1", "at once" if name != "lost ack" else "5.0 s"))
+    table.append(("call", name, type(error).__name__, FATES[may], "1", "at once" if name != "lost ack" else "5.0 s"))
     assert type(error) is wanted
     if wanted is not ApiError:
         assert may is True

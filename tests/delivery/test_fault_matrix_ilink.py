@@ -7,7 +7,6 @@ Time is a FakeClock's with the default delays, so "the first five seconds of an 
 from __future__ import annotations
 
 import gzip
-import socket
 import ssl
 import threading
 import time
@@ -21,21 +20,19 @@ from tests.runtime.conftest import certificate, server_tls
 from wxsdk.errors import ApiError, SendRejected, TransportError, WxError
 from wxsdk.health import HealthState
 from wxsdk.ilink.client import WeixinClient
-from wxsdk.runtime import sockets
 from wxsdk.runtime.http import MAX_ANSWER_BYTES
 from wxsdk.sim import ILinkSim
+from wxsdk.sim.ilink_people import SimUser
 from wxsdk.testing import FakeClock
 
 from .conftest import Row
 from .test_store_trouble import BrokenStore
+from .troubles import FATES, FIRST, MARGIN, MOST, Recovery, in_ms, lose_dns, pass_time, recovery, stop_result
 from .waiting import WAIT, until
 
 __all__ = ["certificate", "server_tls"]
 
-FIRST = 5.0  # seconds of an outage that are counted
-MOST = 4  # requests in them; protocol-ilink, 2
 POLL = "wxsdk-ilink-poll"
-MARGIN = 1.0  # seconds that a recovery may take over the wait that was going on
 
 Begin = Callable[[ILinkSim, pytest.MonkeyPatch], Any]
 
@@ -69,10 +66,7 @@ def _raw(data: bytes) -> Trouble:
 
 
 def _no_dns(sim: ILinkSim, patch: pytest.MonkeyPatch) -> None:
-    def fail(*_: Any) -> Any:
-        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
-
-    patch.setattr(sockets, "_lookup", fail)
+    lose_dns(patch)
     _drop_connections(sim)
 
 
@@ -144,14 +138,7 @@ class Bot:
 
     def pass_time(self, seconds: float) -> None:
         """Let *seconds* go by, each wait of the poll loop at its time."""
-        while True:
-            self.clock.wait_parked(name=POLL)
-            step = self.clock.next_deadline() or 0.0
-            if step > seconds:
-                self.clock.advance(seconds)
-                return
-            seconds -= step
-            self.clock.advance(step)
+        pass_time(self.clock, POLL, seconds)
 
     def pass_time_until(self, arrived: Callable[[], object]) -> None:
         """Let time go by until *arrived*, at most what a poll may wait after its third failure."""
@@ -162,6 +149,14 @@ class Bot:
                 step = min(self.clock.next_deadline() or 0.0, left)
                 left -= step
                 self.clock.advance(step)
+
+    def answers(self, user: SimUser, text: str) -> Recovery:
+        """See what *user* has said answered by its echo, as soon as the wait that is going on is over."""
+
+        def answered() -> None:
+            assert user.expects(WAIT).text == text
+
+        return recovery(self.clock, answered)
 
 
 @pytest.mark.parametrize("name", TROUBLES)
@@ -181,26 +176,23 @@ def test_polls_in(name: str, ilink: ILinkSim, monkeypatch: pytest.MonkeyPatch, t
     ilink.settings.hold = 20.0
     ilink.faults.clear()
     ilink.faults.restore()
-    wait = bot.clock.next_deadline() or 0.0
     ilink.user("alice").says("are you there?")
-    began = time.monotonic()
-    bot.clock.advance(wait)
-    bot.pass_time_until(lambda: ilink.user("alice").received)  # the first hour may have been another thread's
+    # The first hour may have been another thread's.
+    back = recovery(bot.clock, lambda: bot.pass_time_until(lambda: ilink.user("alice").received))
     assert ilink.user("alice").expects(WAIT).text == "are you there?"
-    took = time.monotonic() - began
     until(lambda: bot.client.health().state is HealthState.RUNNING)
     assert bot.client.health().last_error is None
     bot.clock.advance(1.0)
     assert bot.client.shutdown()
     (error,) = bot.handler.errors  # one call for the whole outage
-    table.append(("poll", name, _seen(error), health.state.name, str(requests), f"{wait:.1f} s + {took * 1000:.0f} ms"))
+    table.append(("poll", name, _seen(error), health.state.name, str(requests), str(back)))
     assert health.state is HealthState.RETRYING
     assert health.last_error
     assert trouble.health in health.last_error
     assert health.retries == requests
     assert requests <= MOST
-    assert took <= MARGIN
-    assert wait <= 30.0 * 1.2
+    assert back.took <= MARGIN
+    assert back.wait <= 30.0 * 1.2
     _assert_kind(error, trouble.kind)
     assert [body for body in bot.handler.bodies if body != "are you there?"] == ["this ends the poll that is held"]
 
@@ -235,14 +227,10 @@ def test_a_poll_that_never_ends_is_ended(name: str, ilink: ILinkSim, table: List
     ilink.faults.clear()
     ilink.user("alice").says("hi")
     bot.clock.wait_parked(name=POLL)
-    wait = bot.clock.next_deadline() or 0.0
-    bot.clock.advance(wait)
-    began = time.monotonic()
-    assert ilink.user("alice").expects(WAIT).text == "hi"
-    took = time.monotonic() - began
+    back = bot.answers(ilink.user("alice"), "hi")
     bot.clock.advance(1.0)
     assert bot.client.shutdown()
-    table.append(("poll", name, "nothing", "RETRYING", "1 each 45 s", f"{wait:.1f} s + {took * 1000:.0f} ms"))
+    table.append(("poll", name, "nothing", "RETRYING", "1 each 45 s", str(back)))
     assert shown < 0.3 + MARGIN
     assert bot.handler.errors == []
 
@@ -272,13 +260,9 @@ def test_a_gateway_cut_is_no_outage(ilink: ILinkSim, table: List[Row]) -> None:
     polls, health = bot.polls, bot.client.health()
     ilink.faults.clear()
     ilink.user("alice").says("hi")
-    wait = bot.clock.next_deadline() or 0.0
-    began = time.monotonic()
-    bot.clock.advance(wait)
-    assert ilink.user("alice").expects(WAIT).text == "hi"
-    took = time.monotonic() - began
+    back = bot.answers(ilink.user("alice"), "hi")
     assert bot.client.shutdown()
-    table.append(("poll", "524", "nothing", health.state.name, str(polls), f"{wait:.1f} s + {took * 1000:.0f} ms"))
+    table.append(("poll", "524", "nothing", health.state.name, str(polls), str(back)))
     assert bot.handler.errors == []
     assert polls <= 2 * FIRST + 2  # two a second; protocol-ilink, 2
 
@@ -295,15 +279,11 @@ def test_an_answer_that_would_eat_the_memory_is_refused(name: str, ilink: ILinkS
     bot.handler.wait_for(lambda: bot.handler.errors)
     bot.clock.wait_parked(name=POLL)
     ilink.user("alice").says("hi")
-    wait = bot.clock.next_deadline() or 0.0
-    bot.clock.advance(wait)
-    began = time.monotonic()
-    assert ilink.user("alice").expects(WAIT).text == "hi"
-    took = time.monotonic() - began
+    back = bot.answers(ilink.user("alice"), "hi")
     bot.clock.advance(1.0)
     assert bot.client.shutdown()
     (error,) = bot.handler.errors
-    table.append(("poll", name, _seen(error), "RETRYING", "1", f"{wait:.1f} s + {took * 1000:.0f} ms"))
+    table.append(("poll", name, _seen(error), "RETRYING", "1", str(back)))
     _assert_kind(error, "http")
 
 
@@ -340,16 +320,11 @@ def test_a_full_disk(ilink: ILinkSim, table: List[Row]) -> None:
     health, requests = bot.client.health(), bot.polls + 1
     assert bot.handler.bodies == []
     store.refuses_writes = False
-    wait = bot.clock.next_deadline() or 0.0
-    began = time.monotonic()
-    bot.clock.advance(wait)
-    assert ilink.user("alice").expects(WAIT).text == "hi"
-    took = time.monotonic() - began
+    back = bot.answers(ilink.user("alice"), "hi")
     bot.clock.advance(1.0)
     assert bot.client.shutdown()
     (error,) = bot.handler.errors
-    row = ("a full disk", _seen(error), health.state.name, str(requests), f"{wait:.1f} s + {took * 1000:.0f} ms")
-    table.append(("store", *row))
+    table.append(("store", "a full disk", _seen(error), health.state.name, str(requests), str(back)))
     assert health.state is HealthState.RETRYING
     assert health.remedy
     assert requests <= MOST
@@ -382,28 +357,12 @@ def test_a_handler_that_never_returns(ilink: ILinkSim, table: List[Row], caplog:
     assert ilink.user("bob").expects(WAIT).text == "hi"
     until(lambda: bot.client.health().workers_busy == 1)
     health = bot.client.health()
-    stopper = _Stopper(bot.client)
-    bot.clock.wait_parked(name="stopper")
-    bot.clock.advance(5.0)
-    assert stopper.result() is False
+    assert stop_result(bot.clock, bot.client.shutdown) is False
     table.append(("handler", "never returns", "nothing", health.state.name, "–", "others: 0 s"))
     assert health.state is HealthState.RUNNING
     assert "still running after a shutdown" in caplog.text
     gate.open()
     assert bot.client.wait(WAIT)
-
-
-class _Stopper:
-    """Calls shutdown() on a thread of its own, since it waits by the clock."""
-
-    def __init__(self, client: WeixinClient) -> None:
-        self._results: List[bool] = []
-        self._thread = threading.Thread(target=lambda: self._results.append(client.shutdown()), name="stopper")
-        self._thread.start()
-
-    def result(self) -> bool:
-        self._thread.join(WAIT)
-        return self._results[0]
 
 
 # -- sends ----------------------------------------
@@ -461,8 +420,7 @@ def test_sends_in(
     assert client.shutdown()
     error: Any = caught.value
     texts = [message.text for message in ilink.user("alice").received]
-    told = {True: "may be out", False: "not out", None: "refused"}[may]
-    table.append(("send", name, _seen(error), told, str(made), f"{took * 1000:.0f} ms"))
+    table.append(("send", name, _seen(error), FATES[may], str(made), in_ms(took)))
     _assert_kind(error, kind)
     assert error.client_id
     assert made == tries

@@ -35,8 +35,9 @@ from wxsdk.testing import no_leaks
 from .conftest import Figure
 from .memory_use import measured, needs_proc
 from .test_fairness import PROMISED, p99
-from .test_fault_matrix_ilink import FIRST, MOST, Bot
+from .test_fault_matrix_ilink import Bot
 from .test_fuzz import _odd_message
+from .troubles import FIRST, MOST
 from .waiting import WAIT, until
 
 MIB = 2**20
