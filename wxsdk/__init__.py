@@ -84,8 +84,8 @@ if TYPE_CHECKING:
     from .aibot.ids import generate_req_id
     from .aibot.inbound import EventType, FeedbackType, InboundBody, MessageType
     from .aibot.logger import DefaultLogger
+    from .aibot.steps import StreamOutcome
     from .aibot.stream import ReplyStream
-    from .aibot.streams import StreamOutcome
     from .health import Health, HealthState
     from .ilink.api import ILinkApi
     from .ilink.client import WeixinClient
@@ -234,7 +234,7 @@ _NAMES_OF = {  # as they are imported above
     ".aibot.inbound": "EventType FeedbackType InboundBody MessageType",
     ".aibot.logger": "DefaultLogger",
     ".aibot.stream": "ReplyStream",
-    ".aibot.streams": "StreamOutcome",
+    ".aibot.steps": "StreamOutcome",
     ".health": "Health HealthState",
     ".ilink.api": "ILinkApi",
     ".ilink.client": "WeixinClient",

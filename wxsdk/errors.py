@@ -44,9 +44,11 @@ class WxError(Exception):
     ``what`` says what happened, ``remedy`` what to do about it (both plain sentences, never holding a secret).
     ``parts``: of a send of several messages, the results of those that had gone out before this one failed, in order,
     so that only the rest need be sent again; () for everything else.
+    ``shown``: of a streamed answer, a sentence that says what the chat shows of it all the same; else "".
     """
 
     parts: Tuple[Any, ...] = ()
+    shown: str = ""
 
     def __init__(self, what: str, *, remedy: str = "") -> None:
         super().__init__(what)
@@ -63,7 +65,7 @@ class WxError(Exception):
 
     def __str__(self) -> str:
         before = f"{len(self.parts)} message(s) of the same call had gone out before it." if self.parts else ""
-        return " ".join(part for part in (self.what, self._facts(), before, self.remedy) if part)
+        return " ".join(part for part in (self.what, self.shown, self._facts(), before, self.remedy) if part)
 
 
 def _restored(cls: Type[WxError], args: Tuple[Any, ...]) -> WxError:
@@ -103,7 +105,9 @@ class TransportError(WxError):
 
     def _facts(self) -> str:
         if self.may_have_been_sent:
-            return "It may have been delivered."
+            return "The rest may have been delivered." if self.shown else "It may have been delivered."
+        if self.shown:
+            return "The rest was not delivered."
         return "It was not delivered." if self.parts else "Nothing was delivered."
 
 

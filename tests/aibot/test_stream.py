@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import queue
 import threading
 import weakref
 from typing import Any, Callable, List, Optional
@@ -12,8 +13,9 @@ import pytest
 from tests.aibot.conftest import MakeClient
 from wxsdk.aibot.client import WSClient
 from wxsdk.aibot.frames import WsFrame
+from wxsdk.aibot.notices import NOTICE_BROKEN
+from wxsdk.aibot.steps import StreamOutcome
 from wxsdk.aibot.stream import ReplyStream
-from wxsdk.aibot.streams import NOTICE_BROKEN, StreamOutcome
 from wxsdk.errors import ConfigError, ConnectionLost, Unsupported
 from wxsdk.sim.aibot import AiBotSim
 
@@ -159,6 +161,63 @@ def test_a_stop_ends_open_streams_before_the_socket_goes(sim: AiBotSim, make_cli
     assert bot.outcome().state == "delivered"
     assert [type(error) for error in bot.errors] == [ConnectionLost]
     assert not sim.thinking()
+
+
+def _cut(sim: AiBotSim, client: WSClient, begin: Write) -> ReplyStream:
+    """A stream that *begin* began and disconnect() ended."""
+    frames: queue.Queue[WsFrame] = queue.Queue()
+    client.on_message(frames.put)
+    client.connect(wait=5)
+    sim.user("alice").says("x")
+    stream = client.open_stream(frames.get(timeout=5))
+    begin(stream)
+    assert client.disconnect()
+    return stream
+
+
+def _error_of_write(stream: ReplyStream) -> str:
+    with pytest.raises(ConnectionLost) as caught:
+        stream.write("more")
+    assert not caught.value.may_have_been_sent
+    return str(caught.value)
+
+
+def test_a_stop_says_nothing_in_a_chat_where_nothing_was_shown(sim: AiBotSim, client: WSClient) -> None:
+    stream = _cut(sim, client, lambda stream: None)
+    assert sim.user("alice").sees == []
+    assert stream.outcome is not None
+    assert (stream.outcome.state, stream.outcome.frames) == ("failed", 0)
+    assert _error_of_write(stream).endswith("Nothing was delivered.")
+
+
+def test_a_stop_ends_a_thinking_bubble_with_a_notice(sim: AiBotSim, client: WSClient) -> None:
+    def begin(stream: ReplyStream) -> None:
+        stream.thinking()
+        sim.wait_for(sim.thinking)
+
+    stream = _cut(sim, client, begin)
+    assert [message.text for message in sim.user("alice").sees] == [NOTICE_BROKEN]
+    assert _error_of_write(stream).endswith("Only a notice is shown. The rest was not delivered.")
+
+
+def test_writing_after_a_stop_tells_that_a_part_is_shown(sim: AiBotSim, client: WSClient) -> None:
+    stream = _cut(sim, client, lambda stream: stream.write("begun"))
+    assert [message.text for message in sim.user("alice").sees] == [f"begun\n\n{NOTICE_BROKEN}"]
+    assert stream.outcome is not None
+    assert stream.outcome.state == "delivered"
+    assert _error_of_write(stream).endswith("A part of the answer is shown. The rest was not delivered.")
+
+
+def test_a_block_that_raises_before_any_word_says_nothing(sim: AiBotSim, make_client: MakeClient) -> None:
+    failure = ValueError("the model is down")
+
+    def write(stream: ReplyStream) -> None:
+        raise failure
+
+    bot = Bot(sim, make_client(), write)
+    assert bot.outcome().state == "failed"
+    bot.client.disconnect()
+    assert (bot.errors, sim.user("alice").sees) == ([failure], [])
 
 
 def test_a_stream_that_is_opened_after_the_end_fails_at_once(sim: AiBotSim, client: WSClient) -> None:

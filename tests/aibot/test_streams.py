@@ -9,12 +9,13 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import pytest
 
-from wxsdk.aibot import streams
+from wxsdk.aibot import notices
 from wxsdk.aibot.bodies import ReplyMsgItem, markdown_body
 from wxsdk.aibot.checks import MAX_CONTENT_BYTES, check_push, check_reply
 from wxsdk.aibot.cuts import is_visible, utf8_len
 from wxsdk.aibot.errcodes import error_for
-from wxsdk.aibot.streams import Done, Push, SendFrame, StreamOutcome, StreamState, WaitUntil
+from wxsdk.aibot.steps import Done, Push, SendFrame, StreamOutcome, WaitUntil
+from wxsdk.aibot.streams import StreamState
 from wxsdk.errors import AckTimeout, ConfigError, ConnectionLost, LimitExceeded, WxError
 
 EXPIRED = error_for(846608, "expired")
@@ -209,7 +210,7 @@ def test_an_answer_of_thoughts_alone_becomes_visible(text: str) -> None:
     stage.run()
     stage.state.write(text)
     assert stage.end().state == "delivered"
-    assert stage.platform.texts[0].endswith(streams.NOTICE_EMPTY)
+    assert stage.platform.texts[0].endswith(notices.NOTICE_EMPTY)
     assert not stage.platform.thinking
 
 
@@ -234,7 +235,7 @@ def test_finishing_while_the_first_frame_is_in_flight_still_ends_it() -> None:
     state.on_result(None, 0.1)
     action = state.next_action(0.1)
     assert isinstance(action, SendFrame)
-    assert action.body["stream"]["content"] == streams.NOTICE_EMPTY
+    assert action.body["stream"]["content"] == notices.NOTICE_EMPTY
 
 
 def test_pictures_go_with_the_last_frame_only() -> None:
@@ -250,7 +251,7 @@ def test_pictures_go_with_the_last_frame_only() -> None:
 def test_pictures_alone_get_a_word() -> None:
     stage = Stage()
     stage.end(msg_item=[ReplyMsgItem.of(PNG)])
-    assert stage.platform.texts == [streams.NOTICE_PICTURES]
+    assert stage.platform.texts == [notices.NOTICE_PICTURES]
 
 
 def test_odd_pictures_leave_the_stream_open() -> None:
@@ -411,7 +412,7 @@ def test_a_stream_ends_before_the_platform_ends_it_and_the_answer_follows_as_one
     stage.run(until=2000.0)
     assert stage.platform.times[-1] == 570.0
     assert not stage.platform.thinking
-    assert stage.platform.texts == ["half an answe\n\n" + streams.NOTICE_LATER]
+    assert stage.platform.texts == ["half an answe\n\n" + notices.NOTICE_LATER]
     stage.state.write(" and the other half")
     stage.run(until=2100.0)
     assert stage.platform.pushed == []
@@ -424,7 +425,7 @@ def test_thinking_for_too_long_ends_with_a_word() -> None:
     stage = Stage()
     stage.state.thinking()
     stage.run(until=600.0)
-    assert stage.platform.texts == [streams.NOTICE_LATER]
+    assert stage.platform.texts == [notices.NOTICE_LATER]
     stage.end("late but here")
     assert stage.platform.pushed == ["late but here"]
 
@@ -594,7 +595,7 @@ def test_a_second_try_refused_since_the_first_arrived_is_unknown_and_pushes_noth
     state.on_result(LOST, 0.0)
     state.next_action(1.0)
     state.on_result(EXPIRED, 1.0)
-    assert state.outcome == StreamOutcome("unknown", False, 2, EXPIRED)
+    assert state.outcome == StreamOutcome("unknown", False, 2, LOST)
 
 
 def test_a_part_without_ack_makes_the_whole_unknown() -> None:
@@ -620,21 +621,129 @@ def test_a_broken_answer_ends_with_what_there_is_and_a_notice() -> None:
     stage.run()
     stage.state.fail()
     stage.run()
-    assert stage.platform.texts == [f"so far\n```py\ncode\n```\n\n{streams.NOTICE_BROKEN}"]
+    assert stage.platform.texts == [f"so far\n```py\ncode\n```\n\n{notices.NOTICE_BROKEN}"]
     assert not stage.platform.thinking
     stage.state.fail()
     stage.state.finish()
 
 
+def test_a_block_that_raises_before_any_text_leaves_no_chat_thinking() -> None:
+    stage = Stage()
+    stage.state.thinking()
+    stage.run()
+    stage.state.fail()
+    stage.run()
+    assert stage.platform.texts == [notices.NOTICE_BROKEN]
+
+
 @pytest.mark.parametrize("thinking", [True, False])
-def test_a_block_that_raises_before_any_text_leaves_no_chat_thinking(thinking: bool) -> None:
+def test_an_answer_that_breaks_off_before_anything_was_shown_says_nothing(thinking: bool) -> None:
     stage = Stage()
     if thinking:
         stage.state.thinking()
-        stage.run()
     stage.state.fail()
+    outcome = stage.run()
+    assert outcome is not None
+    assert (outcome.state, outcome.frames, stage.platform.history) == ("failed", 0, [])
+    assert "nothing was sent" in str(outcome.error)
+
+
+@pytest.mark.parametrize("end", [StreamState.fail, StreamState.finish])
+def test_a_thinking_sign_that_never_left_needs_no_notice_on_the_next_connection(end: Any) -> None:
+    state = StreamState("s1", "wr1")
+    state.thinking()
+    assert isinstance(state.next_action(0.0), SendFrame)
+    end(state)
+    state.on_result(UNSENT, 0.1)
+    assert isinstance(state.next_action(100.0), Done)
+    assert state.outcome is not None
+    assert state.outcome.frames == 0
+
+
+@pytest.mark.parametrize("refusal", [SPAM, OVER], ids=["refused", "too late"])
+def test_a_refused_thinking_sign_is_followed_by_no_notice_and_is_a_failure(refusal: WxError) -> None:
+    stage = Stage()
+    stage.platform.answers = [refusal]
+    stage.state.thinking()
     stage.run()
-    assert stage.platform.texts == [streams.NOTICE_BROKEN]
+    assert stage.end() == StreamOutcome("failed", False, 1, refusal)
+    assert (stage.platform.pushed, len(stage.platform.history)) == ([], 1)
+
+
+def test_an_answer_that_breaks_off_between_two_messages_says_so_in_the_second() -> None:
+    stage = Stage()
+    stage.state.write("字" * 10_000)
+    stage.run(until=10.0)
+    stage.state.fail()
+    stage.run(until=20.0)
+    assert len(stage.platform.finished) == 2
+    assert stage.platform.texts[1].endswith(notices.NOTICE_BROKEN)
+
+
+# -- what the error of a failure says ----------------------------------------
+
+
+def failure(begin: Callable[[StreamState], Any], *errors: WxError) -> StreamOutcome:
+    """The outcome of an answer that is begun, and whose last frame meets *errors* until the stream gives up."""
+    stage = Stage()
+    begin(stage.state)
+    stage.run()
+    stage.platform.answers = list(errors)
+    return stage.end("the whole answer")
+
+
+def unsent() -> List[WxError]:
+    return [ConnectionLost("Gone.") for _ in range(3)]
+
+
+def test_a_failure_of_the_only_frame_delivered_nothing() -> None:
+    outcome = failure(lambda state: None, *unsent())
+    assert (outcome.state, outcome.frames, str(outcome.error)) == ("failed", 0, "Gone. Nothing was delivered.")
+
+
+def test_a_failure_after_a_snapshot_says_that_it_is_shown() -> None:
+    outcome = failure(lambda state: state.write("the beginning"), *unsent())
+    assert (outcome.state, outcome.frames) == ("failed", 1)
+    assert str(outcome.error) == "Gone. A part of the answer is shown. The rest was not delivered."
+
+
+def test_a_failure_after_the_thinking_sign_says_that_it_is_shown() -> None:
+    outcome = failure(StreamState.thinking, *unsent())
+    assert str(outcome.error) == "Gone. The thinking sign is shown. The rest was not delivered."
+
+
+def test_a_refusal_after_a_snapshot_says_that_it_is_shown() -> None:
+    outcome = failure(lambda state: state.write("the beginning"), error_for(40201, "spam"))
+    assert outcome.state == "failed"
+    assert "A part of the answer is shown." in str(outcome.error)
+
+
+def test_a_failure_after_a_snapshot_without_ack_says_that_it_may_be_shown() -> None:
+    stage = Stage()
+    stage.platform.answers = [AckTimeout("No ack."), *unsent()]
+    stage.state.write("the beginning")
+    stage.run()
+    outcome = stage.end("the whole answer")
+    assert outcome.state == "failed"
+    assert str(outcome.error) == "Gone. A part of the answer may be shown. The rest was not delivered."
+
+
+def test_an_answer_of_unknown_fate_never_says_that_nothing_was_delivered() -> None:
+    outcome = failure(lambda state: None, ConnectionLost("Cut.", may_have_been_sent=True), *unsent())
+    assert (outcome.state, str(outcome.error)) == ("unknown", "Cut. It may have been delivered.")
+    outcome = failure(lambda state: state.write("begun"), ConnectionLost("Cut.", may_have_been_sent=True), *unsent())
+    assert str(outcome.error) == "Cut. A part of the answer was shown. The rest may have been delivered."
+
+
+def test_a_rescue_that_fails_half_way_says_that_a_part_is_shown() -> None:
+    stage = Stage()
+    stage.platform.answers = [EXPIRED]
+    stage.state.write("begun")
+    stage.run()
+    stage.platform.answers = [None, *unsent()]
+    outcome = stage.end("字" * 10_000)
+    assert (outcome.state, len(stage.platform.pushed)) == ("failed", 1)
+    assert str(outcome.error) == "Gone. A part of the answer is shown. The rest was not delivered."
 
 
 @pytest.mark.parametrize("seed", range(60))

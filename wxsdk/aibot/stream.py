@@ -18,7 +18,9 @@ from .config import WSClientOptions
 from .frames import WsCmd, WsFrame, encode_frame, req_id_of
 from .ids import generate_req_id
 from .replies import Outcome, Replies
-from .streams import Done, Push, StreamOutcome, StreamState, WaitUntil
+from .shown import sentence
+from .steps import Done, Push, StreamOutcome, WaitUntil
+from .streams import StreamState
 from .ticker import Timer
 
 _RESPONSE, _SEND = WsCmd.RESPONSE.value, WsCmd.SEND_MSG.value
@@ -76,8 +78,8 @@ class ReplyStream:
 
     Writing never waits for the network: the newest text wins, one frame is under way at a time, and a few go out per
     second. What exceeds 20,480 bytes continues in further messages. As a context manager it finishes at the end of the
-    block, and when the block raises it ends the message with a notice, so that no chat is left thinking. Several
-    threads may use it at once.
+    block, and when the block raises it ends the message with a notice, so that no chat is left thinking; when nothing
+    had been shown or written by then, it says nothing. Several threads may use it at once.
     """
 
     def __init__(
@@ -164,7 +166,9 @@ class ReplyStream:
 
     def _need_client(self) -> None:
         if self._broken_off:
-            raise ConnectionLost("The client was disconnected and has ended this stream.", kind="tcp")
+            error = ConnectionLost("The client was disconnected and has ended this stream.", kind="tcp")
+            error.shown = sentence(self._state.shown)
+            raise error
 
     def _break_off(self) -> None:
         with self._lock:

@@ -11,9 +11,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Dict, List, NamedTuple, Optional, Union
+from typing import Any, List, Optional
 
 from ..errors import (
     AckTimeout,
@@ -32,6 +31,9 @@ from .checks import MAX_CONTENT_BYTES, check_stream
 from .cuts import is_visible
 from .errcodes import VERSION_CONFLICT
 from .fields import need_feedback
+from .notices import NOTICE_LATER, closing_notice
+from .shown import Shown, sentence, worth
+from .steps import Action, Done, Push, SendFrame, StreamOutcome, WaitUntil
 from .streamtext import Sealed, StreamText, noted
 
 THINKING = "<think></think>"  # shows the animation; protocol-aibot, 4
@@ -43,54 +45,6 @@ RETRY_DELAYS = (1.0, 2.0)  # seconds before a final frame or a push goes again; 
 # Up to here snapshots grow; the bytes between here and the limit leave room for a good place to cut. Ours.
 SHOWN_BYTES = MAX_CONTENT_BYTES - 4096
 INVISIBLE = "\u200b"  # zero width space
-
-NOTICE_BROKEN = "（回复中断了，请再试一次。）"
-NOTICE_LATER = "（还没有写完，写完后会另发一条消息。）"
-NOTICE_EMPTY = "（没有更多内容。）"
-NOTICE_PICTURES = "（见图片）"
-
-
-@dataclass(frozen=True)
-class StreamOutcome:
-    """What became of a stream.
-
-    state: "delivered", "unknown" (it may have been) or "failed". rescued: by a push after the stream had expired.
-    frames: how many were sent, pushes included. error: why it failed or is unknown, else None.
-    """
-
-    state: str
-    rescued: bool = False
-    frames: int = 0
-    error: Optional[WxError] = None
-
-
-class SendFrame(NamedTuple):
-    """Send *body* as aibot_respond_msg, then report ``on_result``. final: the message ends with it."""
-
-    body: Dict[str, Any]
-    final: bool
-
-
-class Push(NamedTuple):
-    """Send *text* as Markdown by aibot_send_msg to *chat*, then report ``on_result``."""
-
-    chat: str
-    text: str
-
-
-class WaitUntil(NamedTuple):
-    """Nothing to do before *at* (None: before a result, new text or ``finish``)."""
-
-    at: Optional[float]
-
-
-class Done(NamedTuple):
-    """It is over."""
-
-    outcome: StreamOutcome
-
-
-Action = Union[SendFrame, Push, WaitUntil, Done]
 _WAIT = WaitUntil(None)
 
 
@@ -109,7 +63,7 @@ class StreamState:
 
     stream_id: of the first message; further ones add a number. chat: where a rescue goes, "" for nowhere.
     feedback: goes with the first frame. interval: least seconds between two frames; keepalive: most seconds. life:
-    seconds from a message's first frame to its last. outcome: None until it is over.
+    seconds from a message's first frame to its last. outcome: None until it is over. shown: what the chat shows of it.
     """
 
     def __init__(
@@ -133,6 +87,9 @@ class StreamState:
         self._part = 1
         self._thinking = False
         self._closing = False
+        self._failed = False
+        self._rounded_off = False
+        self._notice_only = False  # the end of the current message is a notice and nothing else
         self._msg_item: Any = None
         self._flight: Optional[_Flight] = None
         self._shown = ""  # the newest snapshot of the current message
@@ -141,14 +98,16 @@ class StreamState:
         self._started_at = 0.0
         self._sent_at: Optional[float] = None
         self._sealed: Optional[Sealed] = None  # the PART in flight
-        self._quiet = False  # after a refusal that further updates would only repeat
+        self._refusal: Optional[WxError] = None  # of an update; further ones would only meet it again
         self._tries = 0  # failed ones, of the final frame or push at hand
         self._not_before = 0.0
-        self._unsure = False  # the frame at hand may have arrived in an earlier try
+        self._unsure: Optional[WxError] = None  # the frame at hand may have arrived in an earlier try, which ended so
         self._doubt: Optional[WxError] = None  # why an earlier message may be missing
         self._gone: Optional[WxError] = None  # why no frame of a stream is taken any more
         self._pushes: Optional[List[str]] = None
         self._frames = 0
+        self._worth = Shown.NOTHING  # what the chat shows once the frame in flight has arrived
+        self.shown = Shown.NOTHING
         self.outcome: Optional[StreamOutcome] = None
 
     # -- what the user says ----------------------------------------
@@ -182,17 +141,11 @@ class StreamState:
         if text is not None:
             self.replace(text)
         self._closing = True
-        current = self._text.current(last=True)
-        begun = self._opened or self._flight is not None or self._msg_item or current.strip()
-        if begun and not is_visible(current):
-            # Only visible text ends the thinking animation.
-            self._text.append(NOTICE_PICTURES if self._msg_item else NOTICE_EMPTY)
 
     def fail(self) -> None:
-        """The answer breaks off: end it with what there is and a short notice."""
+        """The answer breaks off: end it with what there is and a short notice, or with nothing if there is nothing."""
         if not self._closing:
-            self._text.append(NOTICE_BROKEN)
-            self._closing = True
+            self._closing = self._failed = True
 
     # -- what the shell asks and reports ----------------------------------------
 
@@ -204,6 +157,8 @@ class StreamState:
             return _WAIT
         if now < self._not_before:
             return WaitUntil(self._not_before)
+        if self._closing and not self._rounded_off:
+            self._round_off()
         if self._gone is not None:
             return self._rescue()
         while self._text.is_too_long():
@@ -219,14 +174,20 @@ class StreamState:
     def on_result(self, error: Optional[WxError], now: float) -> None:
         """The frame under way was acknowledged (None), or failed."""
         flight, self._flight = self._flight, None
-        never_sent = isinstance(error, ConnectionLost) and not error.may_have_been_sent
-        self._opened = self._opened or not never_sent
+        if error is None or isinstance(error, ApiError) or getattr(error, "may_have_been_sent", False):
+            self._opened = True
+        else:
+            self._frames -= 1
+        if error is None:
+            self.shown = max(self.shown, self._worth)
+        elif getattr(error, "may_have_been_sent", False):
+            self.shown = max(self.shown, Shown.PERHAPS)
         if flight is _Flight.UPDATE:
             self._after_update(error)
         elif error is not None and self._again(flight, error, now):
             return
         elif flight is _Flight.FAREWELL:
-            self._tries, self._unsure = 0, False
+            self._tries, self._unsure = 0, None
             over = LimitExceeded("The life of a stream is over (in seconds).", limit=self._life, actual=self._life)
             self._gone = error or over
         elif error is None:
@@ -236,18 +197,29 @@ class StreamState:
 
     # -- sending ----------------------------------------
 
+    def _round_off(self) -> None:
+        """Nothing more will be written, and what becomes of what was in flight is known."""
+        self._rounded_off = True
+        text = self._text.current(last=True)
+        notice = closing_notice(text, self.shown, self._opened, failed=self._failed, pictures=bool(self._msg_item))
+        if notice:
+            self._notice_only = not is_visible(text)
+            self._text.append(notice)
+
     def _update(self, now: float) -> Action:
         if self._opened and now >= self._started_at + self._life:
-            return self._send(_Flight.FAREWELL, noted(self._text.snapshot(SHOWN_BYTES), NOTICE_LATER), now)
+            shown = self._text.snapshot(SHOWN_BYTES)
+            self._notice_only = not is_visible(shown)
+            return self._send(_Flight.FAREWELL, noted(shown, NOTICE_LATER), now)
         wanted = self._wanted()
-        if wanted and not self._quiet:
+        if wanted and self._refusal is None:
             due = now if self._sent_at is None else self._sent_at + self._pause_before(wanted)
             if now >= due:
                 return self._send(_Flight.UPDATE, wanted, now)
         else:
             due = self._started_at + self._life
         if not self._opened:
-            return WaitUntil(due) if wanted and not self._quiet else _WAIT
+            return WaitUntil(due) if wanted and self._refusal is None else _WAIT
         return WaitUntil(min(due, self._started_at + self._life))
 
     def _wanted(self) -> str:
@@ -265,8 +237,8 @@ class StreamState:
 
     def _end(self, now: float) -> Action:
         text = self._text.current(last=True)
-        if not text.strip() and not self._opened:
-            return self._finish(None)
+        if not text.strip():
+            return self._nothing_left()
         return self._send(_Flight.FINAL, text, now)
 
     def _send(self, flight: _Flight, content: str, now: float) -> SendFrame:
@@ -280,6 +252,7 @@ class StreamState:
         self._sent_at = now
         self._flight = flight
         self._frames += 1
+        self._worth = worth(content, self.shown, self._notice_only and flight in (_Flight.FINAL, _Flight.FAREWELL))
         stream_id = self._id if self._part == 1 else f"{self._id}_{self._part}"
         feedback = self._feedback if self._part == 1 and not self._opened else None
         pictures = self._msg_item if flight is _Flight.FINAL else None
@@ -294,9 +267,10 @@ class StreamState:
             if self._pushes and not self._chat:
                 return self._finish("failed", self._gone)
         if not self._pushes:
-            return self._finish(None)
+            return self._nothing_left()
         self._flight = _Flight.PUSH
         self._frames += 1
+        self._worth = worth(self._pushes[0], self.shown, self._notice_only)
         return Push(self._chat, self._pushes[0])
 
     # -- results ----------------------------------------
@@ -310,7 +284,7 @@ class StreamState:
         elif isinstance(error, RateLimited):
             self._interval = min(self._interval * 2, MAX_INTERVAL)
         elif not _is_conflict(error):
-            self._quiet = True
+            self._refusal = error
 
     def _again(self, flight: Optional[_Flight], error: WxError, now: float) -> bool:
         """Whether the final frame or push at hand goes once more: where a repeat is neither harmful nor pointless."""
@@ -320,13 +294,13 @@ class StreamState:
             return False
         if self._tries >= len(RETRY_DELAYS) or (maybe_sent and flight in (_Flight.PUSH, _Flight.FAREWELL)):
             return False
-        self._unsure = self._unsure or maybe_sent
+        self._unsure = self._unsure or (error if maybe_sent else None)
         self._not_before = now + RETRY_DELAYS[self._tries]
         self._tries += 1
         return True
 
     def _arrived(self, flight: Optional[_Flight]) -> None:
-        self._tries, self._unsure = 0, False
+        self._tries, self._unsure = 0, None
         if flight is _Flight.PART:
             self._next_message()
         elif flight is _Flight.FINAL:
@@ -338,8 +312,9 @@ class StreamState:
 
     def _given_up(self, flight: Optional[_Flight], error: WxError) -> None:
         # A refusal of the second try says nothing when the first one may have ended the stream.
-        unknown = self._unsure or (isinstance(error, (AckTimeout, ConnectionLost)) and error.may_have_been_sent)
-        self._tries, self._unsure = 0, False
+        error = self._unsure or error
+        unknown = isinstance(error, (AckTimeout, ConnectionLost)) and error.may_have_been_sent
+        self._tries, self._unsure = 0, None
         if unknown and flight is _Flight.PART:
             self._doubt = error
             self._next_message()
@@ -355,10 +330,21 @@ class StreamState:
         self._part += 1
         self._shown, self._shown_arrived, self._opened = "", True, False
 
+    def _nothing_left(self) -> Done:
+        """There is nothing, or nothing more, to send; which is no success when it was refused or never written."""
+        reason = self._gone or self._refusal
+        if reason is None and self._failed:
+            reason = WxError("The stream ended before anything was written to it; nothing was sent.")
+        if reason is not None and self.shown is Shown.NOTHING:
+            return self._finish("failed", reason)
+        return self._finish(None)
+
     def _finish(self, state: Optional[str], error: Optional[WxError] = None, rescued: bool = False) -> Done:
         """End it; *state* None: delivered, as far as the earlier messages are known to be."""
         if state is None:
             state, error = ("unknown", self._doubt) if self._doubt else ("delivered", None)
+        if error is not None:
+            error.shown = sentence(self.shown, unknown=state == "unknown")
         self.outcome = StreamOutcome(state, rescued, self._frames, error)
         return Done(self.outcome)
 
