@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.ilink.bots import WAIT, Recorder, echo, started
+from tests.ilink.bots import WAIT, Recorder, config_for, echo, started
 from wxsdk.aibot.client import WSClient
 from wxsdk.aibot.config import WSClientOptions
 from wxsdk.aibot.heartbeat import PATIENCE
 from wxsdk.health import HealthState
+from wxsdk.ilink.client import WeixinClient
 from wxsdk.ilink.config import WeixinConfig
-from wxsdk.ilink.updates import first_state
+from wxsdk.ilink.updates import MIN_SPACING, first_state
 from wxsdk.sim import AiBotSim, ILinkSim
 from wxsdk.testing import FakeClock
 
@@ -43,6 +44,33 @@ def test_a_poll_on_a_dead_line_shows_when_its_time_is_over(ilink: ILinkSim) -> N
     assert bot.errors == []  # a timeout is no failure, it only shows
 
 
+def test_a_gateway_that_cuts_every_poll_at_once_shows_and_an_answer_makes_it_good(ilink: ILinkSim) -> None:
+    clock, bot = FakeClock(), Recorder(echo)
+    client = WeixinClient(config_for(ilink), bot, _clock=clock)
+    ilink.faults.next("getupdates", status=524, forever=True)
+    client.start()
+    polls, past = 0, 0.0
+    while past < STALE:
+        clock.wait_parked(name="wxsdk-ilink-poll")
+        if client.health().state is not HealthState.RUNNING:
+            break
+        past += _advance(clock, MIN_SPACING)
+        polls += 1
+    health = client.health()
+    assert health.state is HealthState.RETRYING
+    assert "HTTP 524" in str(health.last_error)
+    assert health.remedy
+    assert polls >= 100  # as often as before
+    ilink.faults.clear()
+    ilink.user("alice").says("awake?")
+    _advance(clock, MIN_SPACING)
+    assert ilink.user("alice").expects(WAIT).text == "awake?"
+    until(lambda: client.health().state is HealthState.RUNNING)
+    assert client.health().last_error is None
+    assert client.shutdown()
+    assert bot.errors == []  # a cut is no failure, it only shows
+
+
 def test_a_ping_without_an_answer_shows_before_the_connection_is_given_up(aibot: AiBotSim) -> None:
     clock = FakeClock()
     client = WSClient(_options(aibot), _clock=clock)
@@ -59,9 +87,9 @@ def test_a_ping_without_an_answer_shows_before_the_connection_is_given_up(aibot:
     client.disconnect()
 
 
-def _advance(clock: FakeClock) -> float:
-    clock.advance(1.0)
-    return 1.0
+def _advance(clock: FakeClock, seconds: float = 1.0) -> float:
+    clock.advance(seconds)
+    return seconds
 
 
 def _options(sim: AiBotSim, **settings: Any) -> WSClientOptions:

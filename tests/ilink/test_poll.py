@@ -183,6 +183,26 @@ def test_a_deadline_that_passes_is_an_empty_answer_that_health_tells_of(setting:
     setting.stop()
 
 
+def test_cuts_at_once_for_a_minute_show_in_health_and_are_no_failure(setting: Setting) -> None:
+    setting.start("c0")
+    states = []
+    for _ in range(130):
+        setting.expect_poll("c0")
+        setting.api.answer(status=524)
+        setting.clock.wait_parked(name="poll")
+        states.append(setting.vitals.snapshot().state)
+        setting.clock.advance(0.5)
+    assert states == [HealthState.RUNNING] * 120 + [HealthState.RETRYING] * 10
+    assert setting.vitals.snapshot().retries == 10
+    assert setting.failures == []
+    setting.expect_poll("c0")
+    setting.api.answer(ret=0)
+    setting.clock.wait_parked(name="poll")
+    assert setting.vitals.snapshot().state is HealthState.RUNNING
+    assert setting.vitals.snapshot().last_error is None
+    setting.stop()
+
+
 def test_a_stale_token_pauses_for_an_hour_and_then_is_tried_once_after_a_notice(setting: Setting) -> None:
     setting.start()
     setting.expect_poll()

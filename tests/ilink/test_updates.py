@@ -13,6 +13,7 @@ from wxsdk.errors import TokenStale, TransportError
 from wxsdk.ilink.config import WeixinConfig
 from wxsdk.ilink.updates import (
     MAX_HOLD,
+    MAX_UNHEARD,
     MIN_HOLD,
     MIN_SPACING,
     Kind,
@@ -147,7 +148,8 @@ def test_a_passed_deadline_is_an_empty_answer():
     timeout = judge_error(TransportError("x", kind="timeout", may_have_been_sent=True))
     assert timeout.kind is Kind.NOTHING
     (step,) = play(timeout, elapsed=45.0)
-    assert (step.delay, step.error, step.state) == (0.0, None, first_state(CONFIG, "start"))
+    assert (step.delay, step.error, step.state.failures) == (0.0, None, 0)
+    assert (step.state.cursor, step.state.deadline) == ("start", 45.0)
     assert "45 seconds" in str(step.silence)  # health() tells
 
 
@@ -169,6 +171,39 @@ def test_a_gateway_cut_shortens_the_hold_and_is_no_outage():
 
 def test_an_instant_cut_says_nothing_about_the_hold():
     assert play(CUT, elapsed=0.2)[0].state.hold == 35.0
+
+
+def silences(steps):
+    return [step.silence is not None for step in steps]
+
+
+def test_cuts_at_once_and_nothing_else_show_after_a_minute_at_an_unchanged_pace():
+    steps = play(*[CUT] * 130, elapsed=0.1)
+    first = silences(steps).index(True)
+    assert MAX_UNHEARD <= first * MIN_SPACING + 0.1 < MAX_UNHEARD + MIN_SPACING  # 65 s is what health() promises
+    assert all(silences(steps)[first:])
+    assert {(round(step.delay, 9), step.error) for step in steps} == {(MIN_SPACING - 0.1, None)}
+    assert "HTTP 524" in str(steps[-1].silence)
+    assert "base_url" in str(steps[-1].silence)
+
+
+@pytest.mark.parametrize("heard", [EMPTY, STALE])
+def test_an_answer_between_cuts_at_once_is_a_sign_of_life(heard):
+    steps = play(*[CUT] * 100, heard, *[CUT] * 100, elapsed=0.5)
+    assert not any(silences(steps))
+    assert any(silences(play(*[CUT] * 30, state=steps[-1].state, elapsed=0.5)))
+
+
+def test_a_poll_held_until_a_gateway_cut_it_is_a_sign_of_life():
+    walled_off = play(*[CUT] * 130, elapsed=0.5)[-1].state
+    (held,) = play(CUT, state=walled_off, elapsed=17.0)
+    assert (held.silence, held.state.unheard) == (None, 0.0)
+    assert not any(silences(play(*[CUT] * 100, elapsed=17.0)))
+
+
+def test_failures_between_cuts_at_once_are_no_sign_of_life():
+    steps = play(*[FAILED, CUT] * 20, elapsed=0.5)
+    assert silences(steps)[-1]
 
 
 def test_the_hold_recovers_when_no_gateway_cuts_any_more():

@@ -29,6 +29,7 @@ MIN_SPACING = 0.5  # s between the starts of polls that bring nothing: two a sec
 CUT_STATUS = 524  # a gateway's "the origin took too long"; protocol-ilink, 2
 CUT_MARGIN = 2.0  # s; the next hold ends this long before the gateway cut the last one
 MIN_CUT_HOLD = 5.0  # s; a cut that comes sooner is no cut of a hold
+MAX_UNHEARD = 60.0  # s; with nothing but such cuts for longer, health() tells. It promises to be right after 65
 
 
 class Kind(Enum):
@@ -56,7 +57,8 @@ class PollState:
 
     cursor: get_updates_buf of the next poll. hold: seconds it is expected to be held; full_hold: seconds without a
     gateway that cuts it. grace: seconds that a poll waits beyond the hold. failures: in a row, since the last long
-    wait. stale: the token was refused at the last answer.
+    wait. stale: the token was refused at the last answer. unheard: seconds since the platform last answered, or held a
+    poll until a gateway cut it.
     """
 
     cursor: str
@@ -65,6 +67,7 @@ class PollState:
     grace: float
     failures: int = 0
     stale: bool = False
+    unheard: float = 0.0
 
     @property
     def deadline(self) -> float:
@@ -78,8 +81,8 @@ class PollStep:
 
     messages: to be stored in one transaction with *cursor* (None: unchanged), then handled. error: to be reported.
     token_stale: call on_token_stale with it, once per stale token. silence: the platform said nothing in all the time
-    it had; no failure, but health() should tell. delay: seconds to wait. notify_start: then send one notifystart. Then
-    poll again with *state*.
+    it had, or a gateway lets nothing through to it; no failure, but health() should tell. delay: seconds to wait.
+    notify_start: then send one notifystart. Then poll again with *state*.
     """
 
     state: PollState
@@ -127,6 +130,18 @@ def judge_error(error: WxError) -> Verdict:
 
 def after_poll(state: PollState, verdict: Verdict, *, elapsed: float, unit: float, config: WeixinConfig) -> PollStep:
     """What follows one poll that took *elapsed* seconds. *unit*: a random number in [0, 1). Performs nothing."""
+    cut_at_once = verdict.kind is Kind.CUT and elapsed < MIN_CUT_HOLD
+    heard = not cut_at_once and verdict.kind in (Kind.ANSWER, Kind.CUT, Kind.STALE)
+    unheard = 0.0 if heard else state.unheard + elapsed
+    step = _next_step(state, verdict, elapsed=elapsed, unit=unit, config=config)
+    if cut_at_once and unheard >= MAX_UNHEARD:
+        step = dataclasses.replace(step, silence=_walled_off(unheard))
+    return dataclasses.replace(
+        step, state=dataclasses.replace(step.state, unheard=0.0 if heard else unheard + step.delay)
+    )
+
+
+def _next_step(state: PollState, verdict: Verdict, *, elapsed: float, unit: float, config: WeixinConfig) -> PollStep:
     if verdict.kind is Kind.STALE:
         return _after_stale(state, verdict.error, config)
     if verdict.kind is Kind.FAILURE:
@@ -149,6 +164,16 @@ def _silence(state: PollState) -> WxError:
         kind="timeout",
         may_have_been_sent=True,
         remedy="If messages still come, it holds polls longer than expected: raise long_poll_timeout.",
+    )
+
+
+def _walled_off(unheard: float) -> WxError:
+    return TransportError(
+        f"No poll reached the platform for {unheard:.0f} seconds; its gateway answers with HTTP {CUT_STATUS} at once.",
+        kind="http",
+        may_have_been_sent=True,
+        status=CUT_STATUS,
+        remedy="The platform seems to be down, and polling goes on; if it lasts, check base_url and the proxy.",
     )
 
 
