@@ -8,10 +8,11 @@ from tests.ilink.bots import WAIT, Recorder, config_for, echo, started
 from wxsdk.aibot.client import WSClient
 from wxsdk.aibot.config import WSClientOptions
 from wxsdk.aibot.heartbeat import PATIENCE
+from wxsdk.errors import TransportError
 from wxsdk.health import HealthState
 from wxsdk.ilink.client import WeixinClient
 from wxsdk.ilink.config import WeixinConfig
-from wxsdk.ilink.updates import MIN_SPACING, first_state
+from wxsdk.ilink.updates import MAX_HOLD, MIN_SPACING, after_poll, first_state, judge_answer, judge_error
 from wxsdk.sim import AiBotSim, ILinkSim
 from wxsdk.testing import FakeClock
 
@@ -25,6 +26,15 @@ def test_with_the_default_settings_a_dead_line_shows_within_65_seconds() -> None
     options = WSClientOptions("bot", "secret")
     assert options.heartbeat_interval * (1 + PATIENCE) < STALE
     assert options.request_timeout < STALE
+
+
+def test_whatever_hold_the_platform_announces_a_dead_line_shows_when_it_and_the_grace_are_over() -> None:
+    config = WeixinConfig("token")
+    announced = judge_answer(200, b'{"ret": 0, "longpolling_timeout_ms": 3600000}')
+    state = after_poll(first_state(config), announced, elapsed=1.0, unit=0.5, config=config).state
+    assert state.deadline == MAX_HOLD + config.poll_grace == 130.0
+    timeout = judge_error(TransportError("x", kind="timeout", may_have_been_sent=True))
+    assert after_poll(state, timeout, elapsed=state.deadline, unit=0.5, config=config).silence is not None
 
 
 def test_a_poll_on_a_dead_line_shows_when_its_time_is_over(ilink: ILinkSim) -> None:

@@ -259,7 +259,12 @@ class WeixinClient:
     # health
 
     def health(self) -> Health:
-        """How the client is doing. Takes microseconds and never waits."""
+        """How the client is doing. Takes microseconds and never waits.
+
+        Trouble shows within 65 s with the default settings. Only a line that is dead without a word may take longer
+        where the platform announces longer holds: until the time of the poll is over nobody can tell it from one that
+        is held, and that time is the hold (120 s at most) and poll_grace.
+        """
         running = self._running
         if running is None:
             return self._vitals.snapshot()
