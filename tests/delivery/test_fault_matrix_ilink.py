@@ -78,7 +78,7 @@ def _drop_connections(sim: ILinkSim) -> None:
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 TROUBLES = {
     "refused": Trouble(lambda sim, _: sim.faults.refuse_connections(), "tcp"),
-    "no DNS": Trouble(_no_dns, "tcp", "could not be resolved"),
+    "no DNS": Trouble(_no_dns, "dns", "could not be resolved"),
     "reset before the request is read": _cut("before_reading"),
     "reset after the request": _cut("after_reading"),
     "reset after handling": _cut("after_handling"),

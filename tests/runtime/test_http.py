@@ -7,8 +7,10 @@ import gzip
 import pathlib
 import socket
 import ssl
+import struct
 import threading
 import time
+from functools import partial
 from typing import Any, Callable, Iterator, Optional
 
 import pytest
@@ -222,6 +224,65 @@ def test_a_connection_closed_under_the_request_is_reported_and_not_tried_again(d
         _get(door, server.url)
         error = _failure(lambda: _get(door, server.url))
         assert (error.kind, error.may_have_been_sent) == ("tcp", True)
+        assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_a_repeatable_request_is_sent_again_on_a_new_connection(door: HttpDoor, reset: bool) -> None:
+    def one_answer(peer: Peer) -> None:
+        peer.read_request()
+        peer.answer(b"%d" % peer.number)
+        peer.read_request()
+        if reset:
+            peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            peer.sock.close()
+
+    with RawServer(one_answer) as server:
+        for number in (b"1", b"2", b"3"):
+            headers = {"X": "first"}
+            reply = door.request(
+                "POST", server.url, headers=headers, body=b"x", timeout=20, repeat_with=lambda: {"X": "again"}
+            )
+            assert reply.body == number
+        assert [request.body for request in server.requests] == [b"x"] * 5
+        assert [request.headers["x"] for request in server.requests] == ["first", "first", "again", "first", "again"]
+
+
+def test_a_repeatable_request_that_breaks_on_a_new_connection_is_reported(door: HttpDoor) -> None:
+    with RawServer(lambda peer: peer.read_request()) as server:
+        error = _failure(lambda: door.request("GET", server.url, timeout=20, repeat_with=dict))
+        assert (error.kind, error.may_have_been_sent) == ("tcp", True)
+        assert len(server.requests) == 1
+
+
+def test_a_repeatable_request_whose_server_went_is_reported(door: HttpDoor) -> None:
+    def answer_once(peer: Peer) -> None:
+        peer.read_request()
+        peer.answer()
+        peer.read_request()
+        socket.socket.shutdown(peer.server._listener, socket.SHUT_RDWR)  # nobody can connect any more
+
+    with RawServer(answer_once) as server:
+        _get(door, server.url)
+        error = _failure(lambda: door.request("GET", server.url, timeout=20, repeat_with=dict))
+        assert (error.kind, error.may_have_been_sent) == ("tcp", True)
+        assert len(server.requests) == 2
+
+
+def test_a_repeatable_request_that_a_stop_breaks_is_not_sent_again(door: HttpDoor) -> None:
+    reached = threading.Event()
+
+    def answer_then_hold(peer: Peer) -> None:
+        peer.read_request()
+        peer.answer()
+        peer.read_request()
+        reached.set()
+        peer.hold()
+
+    with RawServer(answer_then_hold) as server:
+        _get(door, server.url)
+        repeat = partial(door.request, "GET", server.url, timeout=60, repeat_with=dict)
+        assert _interrupted(door, repeat, lambda: reached.wait(10)).may_have_been_sent
         assert len(server.requests) == 2
 
 

@@ -227,16 +227,26 @@ class ILinkApi:
         token: Optional[str] = None,
         client_id: Optional[str] = None,
     ) -> HttpReply:
-        headers = endpoints.request_headers(
-            channel_version=self._config.channel_version,
-            route_tag=self._config.route_tag,
-            post=endpoint.method == "POST",
-            token=token,
-            uint32=secrets.randbits(32),
-        )
+        def make_headers() -> Dict[str, str]:
+            return endpoints.request_headers(
+                channel_version=self._config.channel_version,
+                route_tag=self._config.route_tag,
+                post=endpoint.method == "POST",
+                token=token,
+                uint32=secrets.randbits(32),
+            )
+
         content = None if body is None else dump_json(body)
         try:
-            answer = door.request(endpoint.method, url, headers=headers, body=content, timeout=timeout)
+            answer = door.request(
+                endpoint.method,
+                url,
+                headers=make_headers(),
+                body=content,
+                timeout=timeout,
+                # Whether a message goes out again is decided in ``sending``.
+                repeat_with=None if endpoint is endpoints.SEND_MESSAGE else make_headers,
+            )
         except TransportError as error:
             log.debug("%s: no answer (%s)", endpoint.path, error.kind)
             error.client_id = client_id

@@ -10,9 +10,11 @@ from __future__ import annotations
 import ssl
 import time
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
+from functools import partial
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
 from urllib.parse import urljoin, urlsplit
 
+import requests
 from requests.utils import get_environ_proxies, select_proxy
 
 from .. import __version__
@@ -26,6 +28,7 @@ MAX_REDIRECTS = 5
 REDIRECTS = (301, 302, 303, 307, 308)
 
 Body = Union[None, bytes, "SizedBlocks"]
+MakeHeaders = Callable[[], Mapping[str, str]]
 
 
 class SizedBlocks:
@@ -138,12 +141,13 @@ class HttpDoor:
         body: Body = None,
         timeout: float,
         limit: int = MAX_ANSWER_BYTES,
+        repeat_with: Optional[MakeHeaders] = None,
     ) -> HttpReply:
         """One exchange within *timeout* seconds in all, whatever the HTTP status. Redirects are not followed.
 
-        Raises TransportError.
+        repeat_with: as of ``open``. Raises TransportError.
         """
-        with self.open(method, url, headers=headers, body=body, timeout=timeout) as stream:
+        with self.open(method, url, headers=headers, body=body, timeout=timeout, repeat_with=repeat_with) as stream:
             return HttpReply(stream.status, stream.headers, stream.read_all(limit))
 
     def open(
@@ -156,11 +160,14 @@ class HttpDoor:
         timeout: Optional[float],
         idle: Optional[float] = None,
         guard: Optional[frozenset[str]] = None,
+        repeat_with: Optional[MakeHeaders] = None,
     ) -> HttpStream:
         """Send a request and return when the headers are there.
 
         timeout: seconds for everything, the body included; None for no limit in all. idle: seconds that one read or
-        write may take. guard: refuse to talk to private addresses but those of the hosts in it. Raises TransportError.
+        write may take. guard: refuse to talk to private addresses but those of the hosts in it. repeat_with: for a
+        request that does no harm twice, the headers to send it again with, at once, when a kept-alive connection breaks
+        before the answer (a server may close such a one at any moment; RFC 9112, 9.3.1). Raises TransportError.
         """
         call = Call(None if timeout is None else time.monotonic() + timeout, idle, guard)
         with translated(call), own_exchange():
@@ -169,10 +176,10 @@ class HttpDoor:
             proxies = self._proxies(url)
             if proxies["http"] and not is_allowed_by_name(urlsplit(url).hostname or "", guard):
                 raise Refused("The download was redirected to a private address.")
-            response = self._session.request(
+            send = partial(
+                self._session.request,
                 method,
                 url,
-                headers={"User-Agent": f"wxsdk/{__version__}", **(headers or {})},
                 data=body,
                 auth=keep_headers,
                 timeout=idle or timeout,
@@ -180,7 +187,21 @@ class HttpDoor:
                 allow_redirects=False,
                 proxies=proxies,
             )
-        return HttpStream(response, call)
+            return HttpStream(self._send(send, headers or {}, repeat_with, call), call)
+
+    def _send(
+        self, send: Callable[..., Any], headers: Mapping[str, str], repeat_with: Optional[MakeHeaders], call: Call
+    ) -> Any:
+        """What *send* returns. A connection that breaks is dropped, so the last repetition is on a new one."""
+        while True:
+            call.reused = False  # a connection that cannot be made never says so
+            try:
+                return send(headers={"User-Agent": f"wxsdk/{__version__}", **headers})
+            except requests.ConnectionError:
+                if repeat_with is None or not call.reused:
+                    raise
+                self._line.interrupter.check()  # a stop breaks connections, too
+                headers = repeat_with()
 
     def fetch(
         self, url: str, *, timeout: Optional[float], idle: Optional[float], trusted_hosts: Iterable[str]

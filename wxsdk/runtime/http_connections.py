@@ -34,6 +34,7 @@ class Call:
     idle: Optional[float]
     guard: Optional[frozenset[str]] = None  # hosts that may be private; None: any host may
     sent: bool = False
+    reused: bool = False  # the connection had served an earlier call
 
 
 class Line:
@@ -113,6 +114,7 @@ class _Watched:
 
     _watch: Optional[int] = None
     _connecting = False
+    _served = False
 
     def _new_conn(self) -> socket.socket:
         call = self.line.call
@@ -126,7 +128,7 @@ class _Watched:
         return sock
 
     def connect(self) -> None:
-        self._connecting = True
+        self._connecting, self._served = True, False
         try:
             super().connect()  # type: ignore[misc]
         except BaseException:
@@ -147,6 +149,7 @@ class _Watched:
         if self.sock is None:
             self.connect()
         call = self.line.call
+        call.reused, self._served = self._served, True
         sockets.set_deadline(self.sock, call.deadline, call.idle)
         self._check_peer(call)
         return super().putrequest(*args, **kwargs)  # type: ignore[misc]
