@@ -14,6 +14,9 @@ from typing import Any, Dict
 
 import pytest
 
+MIB = 2**20
+OVER_IDLE = 16 * MIB  # bytes that a transfer of any size may take
+
 PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
 RESET = Path("/proc/self/clear_refs")  # 5 written into it resets the peak; proc(5)
 

@@ -7,13 +7,11 @@ import logging
 import threading
 import time
 from statistics import median
-from typing import Any, List, Tuple
+from typing import List, Tuple, Union
 
 import pytest
 
 from tests.ilink.bots import Gate, Recorder, config_for, started
-from wxsdk.aibot.client import WSClient
-from wxsdk.aibot.config import WSClientOptions
 from wxsdk.aibot.frames import WsFrame
 from wxsdk.errors import Overloaded
 from wxsdk.ilink.client import WeixinClient
@@ -22,6 +20,7 @@ from wxsdk.sim import AiBotSim, ILinkSim
 from wxsdk.sim.aibot_callbacks import callback_body
 from wxsdk.testing import FakeClock
 
+from .aibot_client import MARKDOWN, client_for
 from .conftest import Figure
 from .waiting import WAIT, until
 
@@ -34,34 +33,41 @@ def p99(times: List[float]) -> float:
     return sorted(times)[int(len(times) * 0.99)]
 
 
-def _aibot(sim: AiBotSim, clock: Any = None, **settings: Any) -> WSClient:
-    return WSClient(WSClientOptions(sim.bot_id, sim.secret, ws_url=sim.ws_url, **settings), _clock=clock)
+class Bystander:
+    """Bob, whose messages are to be handled while the handler of alice's blocks."""
+
+    def __init__(self) -> None:
+        self._gate, self._handled = Gate(), threading.Semaphore(0)
+        self._arrived: List[float] = []
+
+    def handle(self, user: str) -> None:
+        if user == "alice":
+            self._gate.pass_through()
+        else:
+            self._arrived.append(time.monotonic())
+            self._handled.release()
+
+    def waits(self, sim: Union[ILinkSim, AiBotSim]) -> List[float]:
+        """How long each of 150 messages waited until it was handled, in seconds."""
+        for number in range(20):  # more than one of alice's must not take a worker each either
+            sim.user("alice").says(str(number))
+        self._gate.wait_entered()
+        waits = []
+        for number in range(150):
+            began = time.monotonic()
+            sim.user("bob").says(str(number))
+            assert self._handled.acquire(timeout=WAIT)
+            waits.append(self._arrived[-1] - began)
+        self._gate.open()
+        return waits
 
 
 def test_ilink_messages_of_another_user_are_handled_in_time_while_a_handler_blocks(
     ilink: ILinkSim, figure: Figure
 ) -> None:
-    gate, handled = Gate(), threading.Semaphore(0)
-    arrived: List[float] = []
-
-    def on_message(ctx: MessageContext) -> None:
-        if ctx.from_user_id == "alice":
-            gate.pass_through()
-        else:
-            arrived.append(time.monotonic())
-            handled.release()
-
-    with WeixinClient(config_for(ilink), on_message):
-        for number in range(20):  # more than one of alice's must not take a worker each either
-            ilink.user("alice").says(str(number))
-        gate.wait_entered()
-        waits = []
-        for number in range(150):
-            began = time.monotonic()
-            ilink.user("bob").says(str(number))
-            assert handled.acquire(timeout=WAIT)
-            waits.append(arrived[-1] - began)
-        gate.open()
+    bob = Bystander()
+    with WeixinClient(config_for(ilink), lambda ctx: bob.handle(ctx.from_user_id)):
+        waits = bob.waits(ilink)
     figure("iLink, p99 of bob's wait while alice's handler blocks", f"{p99(waits) * 1000:.1f} ms")
     assert median(waits) < PROMISED
 
@@ -69,28 +75,10 @@ def test_ilink_messages_of_another_user_are_handled_in_time_while_a_handler_bloc
 def test_aibot_messages_of_another_chat_are_handled_in_time_while_a_handler_blocks(
     aibot: AiBotSim, figure: Figure
 ) -> None:
-    gate, handled = Gate(), threading.Semaphore(0)
-    client, arrived = _aibot(aibot), []
-
-    @client.on_message_text
-    def on_text(frame: WsFrame) -> None:
-        if frame.chat == "alice":
-            gate.pass_through()
-        else:
-            arrived.append(time.monotonic())
-            handled.release()
-
+    bob, client = Bystander(), client_for(aibot)
+    client.on_message_text(lambda frame: bob.handle(frame.chat))
     with client:
-        for number in range(20):
-            aibot.user("alice").says(str(number))
-        gate.wait_entered()
-        waits = []
-        for number in range(150):
-            began = time.monotonic()
-            aibot.user("bob").says(str(number))
-            assert handled.acquire(timeout=WAIT)
-            waits.append(arrived[-1] - began)
-        gate.open()
+        waits = bob.waits(aibot)
     figure("aibot, p99 of bob's wait while alice's handler blocks", f"{p99(waits) * 1000:.1f} ms")
     assert median(waits) < PROMISED
 
@@ -133,7 +121,7 @@ def test_full_queues_make_ilink_polls_wait_and_lose_nothing(ilink: ILinkSim) -> 
 
 
 def test_full_queues_leave_aibot_acks_and_heartbeats_alone(aibot: AiBotSim) -> None:
-    gate, client = Gate(), _aibot(aibot, max_workers=2, max_queued_messages=10, heartbeat_interval=0.05)
+    gate, client = Gate(), client_for(aibot, max_workers=2, max_queued_messages=10, heartbeat_interval=0.05)
     errors: List[BaseException] = []
     client.on_message_text(lambda frame: gate.pass_through())
     client.on_error(errors.append)
@@ -145,7 +133,7 @@ def test_full_queues_leave_aibot_acks_and_heartbeats_alone(aibot: AiBotSim) -> N
         before = _pings(aibot)
         aibot.user("carol")
         for _ in range(20):
-            assert client.send_message("carol", {"msgtype": "markdown", "markdown": {"content": "hi"}}).errcode == 0
+            assert client.send_message("carol", MARKDOWN).errcode == 0
         until(lambda: _pings(aibot) >= before + 3)
         assert aibot.wait_subscribed() is connection
         gate.open()
@@ -154,7 +142,7 @@ def test_full_queues_leave_aibot_acks_and_heartbeats_alone(aibot: AiBotSim) -> N
 
 
 def test_events_with_a_deadline_are_in_time_while_every_worker_is_busy(aibot: AiBotSim, figure: Figure) -> None:
-    gate, client, welcomed = Gate(), _aibot(aibot, max_workers=2), threading.Event()
+    gate, client, welcomed = Gate(), client_for(aibot, max_workers=2), threading.Event()
     client.on_message_text(lambda frame: gate.pass_through())
 
     @client.on_event_enter_chat
@@ -205,7 +193,7 @@ def test_exhausted_workers_are_told_once_and_name_the_setting(
 
 
 def test_a_message_behind_the_frame_that_ends_the_connection_still_counts(aibot: AiBotSim) -> None:
-    client, got = _aibot(aibot, reconnect_interval=0.05), threading.Event()
+    client, got = client_for(aibot, reconnect_interval=0.05), threading.Event()
     client.on_message_text(lambda frame: got.set())
     with client:
         aibot.wait_subscribed()

@@ -20,7 +20,6 @@ from tests.ilink.bots import Gate
 from tests.runtime.conftest import certificate, server_tls
 from tests.runtime.servers import Peer
 from wxsdk.aibot.client import WSClient
-from wxsdk.aibot.config import WSClientOptions
 from wxsdk.aibot.frames import WsFrame
 from wxsdk.errors import AckTimeout, ApiError, ConnectionLost, Kicked, TransportError
 from wxsdk.health import HealthState
@@ -29,6 +28,7 @@ from wxsdk.sim import AiBotSim
 from wxsdk.sim import aibot_wire as wire
 from wxsdk.testing import FakeClock
 
+from .aibot_client import MARKDOWN, client_for
 from .conftest import Row
 from .line import Line, line_to
 from .troubles import FATES, FIRST, MARGIN, MOST, Recovery, in_ms, lose_dns, pass_time, recovery, stop_result
@@ -37,7 +37,6 @@ from .waiting import WAIT, until
 __all__ = ["certificate", "server_tls"]
 
 READER = "wxsdk-aibot-read"
-MARKDOWN = {"msgtype": "markdown", "markdown": {"content": "hi"}}
 
 
 @dataclass
@@ -55,8 +54,7 @@ class Scene:
         self.connects = 0
 
     def start(self, **settings: Any) -> WSClient:
-        known = {"ws_url": self.line.ws_url, **settings}
-        self.client = client = WSClient(WSClientOptions(self.sim.bot_id, self.sim.secret, **known), _clock=self.clock)
+        self.client = client = client_for(self.sim, self.clock, **{"ws_url": self.line.ws_url, **settings})
         client.on_message_text(lambda frame: self.heard.append(frame.body.text.content))
         client.on_error(self.errors.append)
         open_ = client._door.open

@@ -8,13 +8,12 @@ import threading
 from typing import Any, Callable, Dict, List
 
 from tests.ilink.bots import Recorder, started
-from wxsdk.aibot.client import WSClient
-from wxsdk.aibot.config import WSClientOptions
 from wxsdk.health import HealthState
 from wxsdk.sim import AiBotSim, ILinkSim
 from wxsdk.sim import aibot_wire as wire
 from wxsdk.sim.aibot_callbacks import callback_body
 
+from .aibot_client import client_for
 from .conftest import Figure
 from .waiting import WAIT, until
 
@@ -189,7 +188,7 @@ def _odd_frame(dice: random.Random, number: int) -> Any:
 
 def test_ten_thousand_odd_frames_cost_no_good_one(aibot: AiBotSim, figure: Figure) -> None:
     dice = random.Random(20261120)
-    client = WSClient(WSClientOptions(aibot.bot_id, aibot.secret, ws_url=aibot.ws_url, max_queued_messages=COUNT * 2))
+    client = client_for(aibot, max_queued_messages=COUNT * 2)
     heard: List[str] = []
     errors: List[BaseException] = []
 

@@ -12,22 +12,17 @@ from typing import Any, Callable, Iterator
 import pytest
 
 from tests.ilink.bots import Recorder, config_for, started
-from wxsdk.aibot.client import WSClient
-from wxsdk.aibot.config import WSClientOptions
 from wxsdk.errors import AlreadyRunning
 from wxsdk.ilink.client import WeixinClient
 from wxsdk.ilink.config import WeixinConfig
 from wxsdk.runtime.sqlite_store import SQLiteStore
 from wxsdk.sim import AiBotSim, ILinkSim
 
+from .aibot_client import client_for
 from .waiting import until
 
 ROOT = Path(__file__).parents[2]
 AT_ONCE = 0.5  # seconds, on a busy machine
-
-
-def _aibot(sim: AiBotSim, **settings: Any) -> WSClient:
-    return WSClient(WSClientOptions(sim.bot_id, sim.secret, ws_url=sim.ws_url, **settings))
 
 
 def test_a_second_ilink_client_in_this_process_is_refused_at_once(ilink: ILinkSim) -> None:
@@ -43,13 +38,13 @@ def test_a_second_ilink_client_in_this_process_is_refused_at_once(ilink: ILinkSi
 
 
 def test_a_second_aibot_client_in_this_process_is_refused_at_once(aibot: AiBotSim) -> None:
-    with _aibot(aibot):
+    with client_for(aibot):
         aibot.wait_subscribed()
         with pytest.raises(AlreadyRunning) as caught:
-            _aibot(aibot).connect()
+            client_for(aibot).connect()
         assert caught.value.pid == os.getpid()
         assert len(aibot.connections) == 1
-    second = _aibot(aibot)
+    second = client_for(aibot)
     second.connect(wait=5)
     assert second.disconnect()
 
@@ -60,7 +55,7 @@ def test_the_option_turns_it_off(ilink: ILinkSim, aibot: AiBotSim) -> None:
         other = WeixinClient(config_for(ilink, single_instance=False), Recorder())
         other.start()
         assert other.shutdown()
-    with _aibot(aibot, single_instance=False), _aibot(aibot, single_instance=False):
+    with client_for(aibot, single_instance=False), client_for(aibot, single_instance=False):
         aibot.wait_for(lambda: len(aibot.connections) == 2)
 
 
@@ -123,7 +118,7 @@ def test_another_process_is_named_and_its_death_frees_both_bots(
 ) -> None:
     first = owner(ILINK_OWNER, ilink.token, ilink.base_url)
     second = owner(AIBOT_OWNER, aibot.bot_id, aibot.secret, aibot.ws_url)
-    client, bot = WeixinClient(config_for(ilink), Recorder()), _aibot(aibot)
+    client, bot = WeixinClient(config_for(ilink), Recorder()), client_for(aibot)
     for process, start in ((first, client.start), (second, bot.connect)):
         began = time.monotonic()
         with pytest.raises(AlreadyRunning) as caught:

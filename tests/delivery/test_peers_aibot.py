@@ -28,14 +28,12 @@ from wxsdk.runtime.clock import Clock
 from wxsdk.sim import AiBotSim
 from wxsdk.sim.aibot_content import Generated
 
+from .aibot_client import MARKDOWN, client_for
 from .conftest import Figure
-from .memory_use import measured, needs_proc
+from .memory_use import MIB, OVER_IDLE, measured, needs_proc
 from .waiting import WAIT, until
 
-MIB = 2**20
-OVER_IDLE = 16 * MIB  # bytes that a transfer of any size may take
 BASE = 0.1  # seconds, the base delay of these tests
-MARKDOWN = {"msgtype": "markdown", "markdown": {"content": "hi"}}
 
 Make = Callable[..., WSClient]
 
@@ -45,8 +43,7 @@ def make(aibot: AiBotSim) -> Iterator[Make]:
     made: List[WSClient] = []
 
     def make_client(**settings: Any) -> WSClient:
-        known = {"ws_url": aibot.ws_url, "reconnect_interval": BASE, **settings}
-        made.append(WSClient(WSClientOptions(aibot.bot_id, aibot.secret, **known)))
+        made.append(client_for(aibot, **{"reconnect_interval": BASE, **settings}))
         return made[-1]
 
     yield make_client

@@ -33,15 +33,12 @@ from wxsdk.sim import ILinkSim
 from wxsdk.testing import no_leaks
 
 from .conftest import Figure
-from .memory_use import measured, needs_proc
+from .memory_use import MIB, OVER_IDLE, measured, needs_proc
 from .test_fairness import PROMISED, p99
 from .test_fault_matrix_ilink import Bot
 from .test_fuzz import _odd_message
 from .troubles import FIRST, MOST
 from .waiting import WAIT, until
-
-MIB = 2**20
-OVER_IDLE = 16 * MIB  # bytes that a transfer of any size may take
 
 
 def test_ret_minus_2_is_a_send_rejected_with_a_remedy(ilink: ILinkSim, figure: Figure) -> None:
