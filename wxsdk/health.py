@@ -28,7 +28,8 @@ class Health:
 
     since: when the state began. last_inbound, last_outbound: the newest message received and sent. All three are aware
     datetimes in UTC, None when there was none. last_error and remedy: sentences without secrets, None when all is well.
-    retries: failures in a row. queued: messages that wait for a worker. workers_busy of workers run a handler now.
+    retries: failures in a row. queued: received messages that wait for a worker; those that wait in the outbox are in
+    ``client.outbox.pending()``. workers_busy of workers run a handler now.
     """
 
     state: HealthState

@@ -8,12 +8,13 @@ import stat
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Dict, List
 
 import pytest
 
-from wxsdk import SQLiteStore, WeixinClient, WeixinConfig
+from wxsdk import SQLiteStore, WeixinClient, WeixinConfig, WSClient, WSClientOptions
 from wxsdk.cli import credentials, doctor, main
 from wxsdk.cli.doctor import explain_health
 from wxsdk.health import Health, HealthState
@@ -170,6 +171,34 @@ def test_the_doctor_warns_of_a_store_that_others_can_read(
     path.chmod(0o644)
     assert main(["doctor", *account, "--store", str(path)]) == 1
     assert "chmod 600" in capsys.readouterr().out
+
+
+def test_the_doctor_counts_what_waits_in_the_outbox(
+    ilink_sim: Any, account: List[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "bot.db"
+    config = WeixinConfig(token=ilink_sim.token, base_url=ilink_sim.base_url, outbox=True)
+    with closing(SQLiteStore(path)) as store:
+        client = WeixinClient(config, store=store)
+        for text in ("one", "two"):
+            client.outbox.send_text("alice", text)
+    assert main(["doctor", *account, "--store", str(path)]) == 0
+    shown = capsys.readouterr().out
+    assert "2 message(s) of the outbox wait to be sent" in shown
+    assert "no message waits" not in shown
+
+
+def test_the_doctor_counts_what_waits_in_the_outbox_of_a_wecom_bot(
+    aibot_sim: Any, bot: List[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "bot.db"
+    options = WSClientOptions(aibot_sim.bot_id, aibot_sim.secret, ws_url=aibot_sim.ws_url, outbox=True)
+    with closing(SQLiteStore(path)) as store:
+        WSClient(options, store=store).outbox.send_message(
+            "bob", {"msgtype": "markdown", "markdown": {"content": "hi"}}
+        )
+    assert main(["doctor", *bot, "--store", str(path)]) == 0
+    assert "1 message(s) of the outbox wait to be sent" in capsys.readouterr().out
 
 
 def test_the_doctor_checks_a_wecom_bot(bot: List[str], capsys: pytest.CaptureFixture[str]) -> None:

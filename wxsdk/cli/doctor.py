@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import platform
 import sqlite3
 import ssl
@@ -58,7 +59,7 @@ def run_doctor(options: argparse.Namespace) -> int:
     check_machine(report)
     if options.store:
         print(f"The store {options.store}")
-        check_store(report, options.store)
+        check_store(report, options.store, aibot=options.aibot)
     print("The account")
     check = _check_aibot if options.aibot else _check_ilink
     try:
@@ -77,7 +78,7 @@ def check_machine(report: Report) -> None:
             report.note(f"extra '{extra}' is not installed ({', '.join(missing)}): pip install 'wxsdk[{extra}]'")
 
 
-def check_store(report: Report, path: Path) -> None:
+def check_store(report: Report, path: Path, *, aibot: bool = False) -> None:
     if not path.exists():
         report.note("The file does not exist yet; the bot will make it.")
         return
@@ -86,13 +87,20 @@ def check_store(report: Report, path: Path) -> None:
     try:
         with closing(SQLiteStore(path)) as store:
             waiting = len(store.items("inbox"))
+            unsent = len(store.items(_outbox_table(aibot)))
     except (WxError, OSError, sqlite3.Error) as exc:
         report.bad(f"It cannot be opened: {exc}")
         return
     if waiting:
         report.note(f"{waiting} message(s) wait to be handled; they go first when the bot starts.")
-    else:
+    if unsent:
+        report.note(f"{unsent} message(s) of the outbox wait to be sent, which needs a started bot that has it on.")
+    if not waiting and not unsent:
         report.good("It can be opened, and no message waits in it.")
+
+
+def _outbox_table(aibot: bool) -> str:
+    return f"aibot_outbox {os.environ.get('WXSDK_BOT_ID', '')}" if aibot else "outbox"
 
 
 def explain_health(health: Health) -> List[str]:
