@@ -100,13 +100,15 @@ def test_a_thread_notified_by_another_does_not_pass_the_barrier_either() -> None
 
 def test_an_advance_at_any_moment_is_not_missed() -> None:
     clock = FakeClock()
+    results: list[bool] = []
     for _ in range(200):
         event = clock.event()
-        thread = _started(lambda: event.wait(5.0))  # noqa: B023
+        thread = _started(lambda: results.append(event.wait(5.0)))  # noqa: B023
         clock.advance(5.0)  # before, while or after it parks
         while thread.is_alive():
             clock.advance(5.0)
             thread.join(0.001)
+    assert results == [False] * 200  # each by its time, none by the safety net
 
 
 def test_the_barrier_counts_and_knows_names() -> None:
@@ -115,9 +117,11 @@ def test_the_barrier_counts_and_knows_names() -> None:
     threads = [_started(event.wait, f"reader-{number}") for number in range(3)]
     clock.wait_parked(3, name="reader-")
     clock.wait_parked(1, name="reader-2")
+    assert [thread.is_alive() for thread in threads] == [True] * 3
     event.set()
     for thread in threads:
         thread.join(10)
+    assert [thread.is_alive() for thread in threads] == [False] * 3
 
 
 def test_a_barrier_that_nobody_reaches_fails_with_names(monkeypatch: pytest.MonkeyPatch) -> None:

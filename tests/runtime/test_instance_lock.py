@@ -48,8 +48,11 @@ def test_a_second_client_of_this_process_is_told_at_once() -> None:
 
 
 def test_other_bots_and_other_kinds_do_not_meet() -> None:
-    with InstanceLock("ilink", IDENTITY), InstanceLock("aibot", IDENTITY), InstanceLock("ilink", "other"):
-        pass
+    bot, other_kind, other_bot = (
+        InstanceLock(*owner) for owner in (("ilink", IDENTITY), ("aibot", IDENTITY), ("ilink", "other"))
+    )
+    with bot, other_kind, other_bot:
+        assert [lock.held for lock in (bot, other_kind, other_bot)] == [True] * 3
 
 
 def test_release_lets_the_next_one_in() -> None:
@@ -209,7 +212,9 @@ def test_a_started_program_does_not_inherit_it(home: pathlib.Path) -> None:
     lock.acquire()
     sleeper = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False)
     lock.release()
-    with InstanceLock("ilink", IDENTITY):
+    with InstanceLock("ilink", IDENTITY) as again:
+        assert again.held
+        assert sleeper.poll() is None
         sleeper.communicate(b"\n", timeout=20)
 
 

@@ -88,7 +88,9 @@ def test_a_relative_path_is_the_one_of_its_making(tmp_path: pathlib.Path, monkey
     monkeypatch.chdir("/")
     store.write([_put("k")])
     store.close()
-    assert (tmp_path / "here.db").exists()
+    there = SQLiteStore(tmp_path / "here.db")
+    assert there.get("inbox", "k") == "value"
+    there.close()
 
 
 @pytest.mark.parametrize("bad", ["", "a\0b", ":memory:", b"bytes.db"])

@@ -10,6 +10,8 @@ import requests
 
 from wxsdk.sim.page import Playground
 
+from .ilink_speaker import Speaker
+
 
 @pytest.fixture
 def page(ilink_sim: Any, aibot_sim: Any) -> Iterator[Playground]:
@@ -19,6 +21,13 @@ def page(ilink_sim: Any, aibot_sim: Any) -> Iterator[Playground]:
 
 def post(page: Playground, action: str, **data: Any) -> requests.Response:
     return requests.post(page.url + action, json=data, headers={"Origin": page.url.rstrip("/")}, timeout=5)
+
+
+def only_message(sim: Any) -> Any:
+    """What the bot gets of the simulator."""
+    with Speaker(sim) as bot:
+        (message,) = bot.poll()["msgs"]
+    return message
 
 
 def test_the_page_is_served_without_any_token(page: Playground, ilink_sim: Any, aibot_sim: Any) -> None:
@@ -32,11 +41,16 @@ def test_what_is_said_on_the_page_reaches_the_simulator(page: Playground, ilink_
     assert post(page, "ilink/say", user="carol", text="hello").json() == {}
     shown = requests.get(page.url + "chats?user=carol", timeout=5).json()
     assert [bubble["text"] for bubble in shown["ilink"]["bubbles"]] == ["hello"]
+    message = only_message(ilink_sim)
+    assert (message["from_user_id"], message["item_list"][0]["text_item"]) == ("carol", {"text": "hello"})
 
 
-def test_a_file_dropped_on_the_page_reaches_the_simulator(page: Playground) -> None:
+def test_a_file_dropped_on_the_page_reaches_the_simulator(page: Playground, ilink_sim: Any) -> None:
     content = base64.b64encode(b"content").decode()
     assert post(page, "ilink/file", user="carol", name="a.txt", content=content).json() == {}
+    message = only_message(ilink_sim)
+    item = message["item_list"][0]["file_item"]
+    assert (message["from_user_id"], item["file_name"], item["len"]) == ("carol", "a.txt", "7")
 
 
 def test_what_fails_is_told(page: Playground) -> None:
