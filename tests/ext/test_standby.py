@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 from typing import Any, Iterator, List
@@ -62,6 +63,21 @@ def test_start_and_stop_twice_are_once(aibot_sim: Any) -> None:
     assert len(aibot_sim.subscribes) == 1
 
 
+def test_as_long_as_its_thread_is_stuck_no_stop_says_that_all_has_ended(
+    aibot_sim: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    standby = Standby(wecom(aibot_sim))
+    begun, release = threading.Event(), threading.Event()
+    monkeypatch.setattr(standby.client, "connect", lambda: (begun.set(), release.wait(PATIENCE)))
+    standby.start()
+    assert begun.wait(PATIENCE)
+    assert [standby.stop(timeout=0.05) for _ in range(3)] == [False] * 3
+    standby.start()
+    assert standby.stop(timeout=0.05) is False
+    release.set()
+    assert standby.stop()
+
+
 APP = """
 import os
 from flask import Flask
@@ -78,7 +94,7 @@ def answer(frame):
         stream.write(str(os.getpid()))
 
 bot.init_app(app)
-open(f"{os.getpid()}.up", "w").close()
+os.write(1, b"up\\n")
 """
 
 
@@ -102,20 +118,19 @@ class Gunicorn:
                 [*command, "--graceful-timeout", "2", "webapp:app"],
                 cwd=folder,
                 env={**os.environ, **facts},
-                stdout=log,
-                stderr=subprocess.STDOUT,
+                stdout=subprocess.PIPE,
+                stderr=log,
             )
 
     def wait_until_up(self) -> None:
         """Wait until every worker has asked for the bot."""
-        deadline = time.monotonic() + PATIENCE
-        while len(list(self._folder.glob("*.up"))) < WORKERS:
-            assert time.monotonic() < deadline, "not all workers started"
-            time.sleep(0.01)  # other processes write the files
+        assert self._server.stdout is not None
+        for _ in range(WORKERS):
+            assert self._server.stdout.readline() == b"up\n"
 
     def stop(self) -> None:
         self._server.terminate()
-        self._server.communicate(timeout=15)
+        self._server.communicate(timeout=15)  # it reads what later workers wrote, and closes the pipe
         print(self._log.read_text())  # pytest shows it when the test failed
 
 

@@ -296,9 +296,9 @@ def test_a_lost_connection_is_room_for_a_write_that_finds_out(watched: Watched) 
         ours.send(b"x")
 
 
-def test_a_bell_that_is_put_away_may_still_be_rung() -> None:
-    ours, theirs = socket.socketpair()
-    with ours, theirs:
-        readiness = Readiness(ours)
-        readiness.close()
-        readiness.wake()
+def test_a_bell_that_is_put_away_may_still_be_rung_and_leaves_the_socket_open(watched: Watched) -> None:
+    readiness, ours, theirs = watched
+    readiness.close()
+    readiness.wake()
+    ours.send(b"x")
+    assert theirs.recv(10) == b"x"
