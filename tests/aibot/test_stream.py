@@ -278,13 +278,14 @@ def test_odd_arguments_are_refused_before_anything_is_sent(sim: AiBotSim, make_c
                 attempt()
             raised.append(caught.value)
         stream.finish("right")
-        with pytest.raises(ConfigError):
+        with pytest.raises(ConfigError) as caught:
             stream.write("more")
+        raised.append(caught.value)
 
     bot = Bot(sim, make_client(), write)
     assert sim.user("alice").expects().text == "right"
     assert bot.outcome().frames == 1
-    assert len(raised) == 2
+    assert len(raised) == 3
 
 
 def test_an_event_takes_no_stream(sim: AiBotSim, client: WSClient) -> None:
