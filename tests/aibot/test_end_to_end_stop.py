@@ -255,6 +255,46 @@ def test_a_handler_that_never_returns_is_named_and_not_waited_for(
     release.set()
 
 
+def test_as_long_as_a_handler_is_stuck_no_disconnect_says_that_all_has_ended(
+    sim: AiBotSim, make_client: MakeClient
+) -> None:
+    client = make_client()
+    begun, release = threading.Event(), threading.Event()
+    client.on_message_text(lambda frame: (begun.set(), release.wait(20)))
+    client.connect(wait=5)
+    sim.user("alice").says("x")
+    assert begun.wait(5)
+    assert [client.disconnect(timeout=0.05) for _ in range(3)] == [False] * 3
+    client.connect(wait=5)
+    assert [client.disconnect(timeout=0.05) for _ in range(2)] == [False] * 2
+    release.set()
+    assert client.disconnect()
+
+
+def test_two_stuck_callbacks_that_disconnect_again_do_not_wait_for_each_other(
+    sim: AiBotSim, make_client: MakeClient
+) -> None:
+    client = make_client()
+    both, stopped = threading.Barrier(3), threading.Event()
+    results: List[bool] = []
+
+    @client.on_message_text
+    def stop_again(frame: WsFrame) -> None:
+        both.wait(5)
+        assert stopped.wait(5)
+        results.append(client.disconnect(timeout=60))
+        both.wait(5)
+
+    client.connect(wait=5)
+    sim.user("alice").says("x")
+    sim.user("bob").says("x")
+    both.wait(5)
+    assert client.disconnect(timeout=0.05) is False
+    stopped.set()
+    both.wait(5)
+    assert results == [False, False]
+
+
 def test_twice_is_once(sim: AiBotSim, client: WSClient) -> None:
     assert client.disconnect()
     client.connect(wait=5)

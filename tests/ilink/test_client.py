@@ -60,6 +60,50 @@ def test_sends_work_after_shutdown(sim: ILinkSim) -> None:
     client.shutdown()
 
 
+def test_as_long_as_a_handler_is_stuck_no_shutdown_says_that_all_has_ended(sim: ILinkSim) -> None:
+    begun, release = threading.Event(), threading.Event()
+
+    def stuck(ctx: Any) -> None:
+        if not release.is_set():
+            begun.set()
+            release.wait(WAIT)
+
+    client = WeixinClient(config_for(sim), stuck)
+    client.start()
+    sim.user("alice").says("hi")
+    assert begun.wait(WAIT)
+    assert [client.shutdown(timeout=0.05) for _ in range(3)] == [False] * 3
+    client.start()
+    assert [client.shutdown(timeout=0.05) for _ in range(2)] == [False] * 2
+    release.set()
+    assert client.shutdown(timeout=WAIT)
+
+
+class _StuckStore(MemoryStore):
+    """Its writes do not return until they may."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.release = threading.Event(), threading.Event()
+
+    def write(self, changes: Any) -> None:
+        if any(getattr(change, "table", "").endswith("inbox") for change in changes):
+            self.begun.set()
+            self.release.wait(WAIT)
+        super().write(changes)
+
+
+def test_as_long_as_the_poll_is_stuck_in_the_store_no_shutdown_says_that_all_has_ended(sim: ILinkSim) -> None:
+    store = _StuckStore()
+    client = WeixinClient(config_for(sim), Recorder(), store=store)
+    client.start()
+    sim.user("alice").says("hi")
+    assert store.begun.wait(WAIT)
+    assert [client.shutdown(timeout=0.05) for _ in range(3)] == [False] * 3
+    store.release.set()
+    assert client.shutdown(timeout=WAIT)
+
+
 def test_health_tells_of_the_last_messages(sim: ILinkSim) -> None:
     with WeixinClient(config_for(sim), echo) as client:
         assert client.health().state in (HealthState.STARTING, HealthState.RUNNING)

@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from wxsdk.runtime.clock import Clock
-from wxsdk.runtime.worker import Worker, join_all, next_number
+from wxsdk.runtime.worker import EarlierRuns, Worker, join_all, next_number
 
 
 def test_it_starts_when_told_and_runs_once_under_its_name() -> None:
@@ -65,3 +65,33 @@ def test_joining_itself_returns_at_once_and_joining_a_busy_one_tells_so() -> Non
 
 def test_numbers_are_never_the_same() -> None:
     assert len({next_number() for _ in range(100)}) == 100
+
+
+class _Run:
+    """A life with some threads left."""
+
+    def __init__(self, *names: str) -> None:
+        self.names = list(names)
+
+    def alive(self, deadline: float) -> list[str]:
+        return list(self.names)
+
+
+def test_the_threads_of_earlier_runs_are_named_as_long_as_they_live() -> None:
+    earlier = EarlierRuns()
+    assert earlier.alive(0.0) == []
+    first, second = _Run("a", "b"), _Run("c")
+    earlier.add(first, 0.0)
+    earlier.add(second, 0.0)
+    assert earlier.alive(0.0) == ["a", "b", "c"]
+    first.names = ["b"]
+    assert earlier.alive(0.0) == ["b", "c"]
+
+
+def test_an_earlier_run_without_threads_is_forgotten_when_the_next_one_comes() -> None:
+    earlier = EarlierRuns()
+    done, stuck = _Run(), _Run("d")
+    earlier.add(done, 0.0)
+    earlier.add(stuck, 0.0)
+    done.names = ["never looked at again"]
+    assert earlier.alive(0.0) == ["d"]

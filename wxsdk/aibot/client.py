@@ -15,7 +15,7 @@ from ..runtime.forked import tell_of_forks
 from ..runtime.instance_lock import InstanceLock
 from ..runtime.lifecycle import wait_until_stopped
 from ..runtime.store import Store, as_store
-from ..runtime.worker import join_all, next_number
+from ..runtime.worker import EarlierRuns, Worker, join_all, next_number
 from ..runtime.wsock import WsDoor
 from .callbacks import Callbacks
 from .chunks import UploadMediaResult
@@ -61,11 +61,18 @@ class _Run(Listener):
         self.stopping = False
         self.stopped = clock.event()  # disconnect() is done
         self.left = False  # its threads have had their last word in what it shares with the next run
+        self.outbox_worker: Optional[Worker] = None
+        self._clock = clock
 
     @property
     def error(self) -> Optional[WxError]:
         """Why the run ended by itself."""
         return self.connection.ended_by
+
+    def alive(self, deadline: float) -> List[str]:
+        """Once stopped: join its threads until *deadline*; the names of those still alive, the caller's own aside."""
+        workers = [*self.connection.workers, *([self.outbox_worker] if self.outbox_worker else [])]
+        return join_all(workers, self._clock, deadline) + self.delivery.close(deadline)
 
     def connected(self) -> None:
         self.delivery.tell("connected")
@@ -126,6 +133,7 @@ class WSClient(Callbacks, Sending):
         self._instance = InstanceLock("aibot", f"{options.ws_url}\n{options.bot_id}")
         self._life = threading.Lock()  # guards _run
         self._run: Optional[_Run] = None
+        self._earlier = EarlierRuns()
         tell_of_forks(self)
 
     def __repr__(self) -> str:
@@ -155,11 +163,17 @@ class WSClient(Callbacks, Sending):
     def disconnect(self, timeout: float = DEFAULT_SHUTDOWN) -> bool:
         """Stop: end the connection, fail every waiting call, let the callbacks that wait run, end the threads.
 
-        Takes milliseconds, at most *timeout* seconds; True when all threads have ended. Twice is once. From a callback
-        it does not wait for that callback.
+        Takes milliseconds, at most *timeout* seconds; True when all threads have ended, those of earlier connect()s
+        included. Called again, it waits for those that are left. From a callback it does not wait for that callback.
         """
         run = self._run
-        has_ended = run is None or self._end(run, timeout)
+        deadline = self._clock.now() + timeout
+        has_ended = True
+        if run is not None:
+            # Two callbacks must not wait for each other.
+            left_by = self._clock.now() if run.delivery.is_inside else deadline
+            has_ended = self._end(run, timeout) and not run.alive(left_by)
+        has_ended = not self._earlier.alive(deadline) and has_ended
         self._downloads.close()  # those of a client that is not connected, too
         return has_ended
 
@@ -289,9 +303,12 @@ class WSClient(Callbacks, Sending):
             self._instance.release()
             raise
         self._door.resume()
+        if self._run is not None:
+            self._earlier.add(self._run, self._clock.now())
         run = self._run = _Run(self, self._clock)
         run.connection.start()
         self._postbox.start(run.gave_up)
+        run.outbox_worker = self._postbox.worker
         return run
 
     def _leave(self, run: _Run) -> None:
@@ -337,6 +354,7 @@ class WSClient(Callbacks, Sending):
         if self._run is not None:
             self._life = threading.Lock()
             self._of_the_parent, self._run = self._run, None  # kept, so that nothing of it is closed here
+            self._earlier = EarlierRuns()
             self._replies.after_fork()
             self._postbox.after_fork()
 

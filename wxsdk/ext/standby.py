@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from functools import partial
-from typing import Optional, Union
+from typing import List, Optional, Union
 
 from ..aibot.client import WSClient
 from ..errors import AlreadyRunning, WxError
@@ -36,6 +37,7 @@ class Standby:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._worker: Optional[Worker] = None
+        self._stopped: List[Worker] = []  # told to end
         self._pid: Optional[int] = None
 
     @property
@@ -55,14 +57,22 @@ class Standby:
             self._worker.start()
 
     def stop(self, timeout: float = 5.0) -> bool:
-        """Stop trying and, where this process is the owner, stop the client; True when all threads ended."""
+        """Stop trying and, where this process is the owner, stop the client, all within *timeout* seconds.
+
+        True when all threads have ended; called again, it waits for those that are left.
+        """
+        deadline = time.monotonic() + timeout
         with self._lock:
-            worker, self._worker = self._worker, None
+            if self._worker is not None:
+                self._stopped.append(self._worker)
+            self._worker = None
             self._stop.set()
-        ended = worker is None or worker.join(timeout)
+            stopped = self._stopped = [each for each in self._stopped if each.alive]
+        ended = all([each.join(deadline - time.monotonic()) for each in stopped])  # a list: each of them is waited for
+        left = max(deadline - time.monotonic(), 0.0)
         if isinstance(self.client, WSClient):
-            return self.client.disconnect(timeout) and ended
-        return self.client.shutdown(timeout) and ended
+            return self.client.disconnect(left) and ended
+        return self.client.shutdown(left) and ended
 
     def _run(self, stop: threading.Event) -> None:
         waiting_told = False

@@ -14,6 +14,7 @@ from ..runtime.forked import tell_of_forks
 from ..runtime.instance_lock import InstanceLock
 from ..runtime.lifecycle import wait_until_stopped
 from ..runtime.store import Store, as_store
+from ..runtime.worker import EarlierRuns
 from .allowance import Allowance
 from .api import ILinkApi
 from .book import Book
@@ -76,6 +77,7 @@ class WeixinClient:
         self.outbox = Outbox(self._postbox, self._sender, config, clock)
         self._life = threading.Lock()  # orders start, set_token and the end of a run
         self._running: Optional[Running] = None
+        self._earlier = EarlierRuns()
         self._instance_lock: Optional[InstanceLock] = None
         self._store_lock: Optional[InstanceLock] = None
         tell_of_forks(self)
@@ -103,6 +105,8 @@ class WeixinClient:
             try:
                 self._acquire_store()
                 self._book.claim(self.api.token)
+                if self._running is not None:
+                    self._earlier.add(self._running, self._clock.now())
                 # Known before it starts: a signal may end this call at any point, and shutdown() must find the threads.
                 self._running = self._make_running(self._handler)
                 self._running.start(sync_buf)
@@ -134,16 +138,20 @@ class WeixinClient:
 
         The order: end the poll, hand over what has come, wait for the handlers, on_shutdown, end the threads, close the
         store and the connections. Near the end of *timeout* seconds, sends that handlers wait for end with a
-        ConnectionLost or TransportError; their messages stay in the store and come again at the next start. Idempotent.
-        A handler may call it: its own thread ends by itself when it returns. Sends work afterwards, too.
+        ConnectionLost or TransportError; their messages stay in the store and come again at the next start. Called
+        again, it waits for what is left, threads of earlier start()s included. A handler may call it: its own thread
+        ends by itself when it returns. Sends work afterwards, too.
         """
+        deadline = self._clock.now() + timeout
         running = self._running
         self._typing_signs.end_blocks()
         if running is not None and not running.finished:
-            return running.shutdown(timeout)
-        self._close()  # sends may have opened connections since
-        self._release()
-        return True
+            has_ended = running.shutdown(timeout)
+        else:
+            has_ended = running is None or not running.alive(deadline)
+            self._close()  # sends, or a thread that was late, may have opened connections since
+            self._release()
+        return not self._earlier.alive(deadline) and has_ended
 
     def __enter__(self) -> WeixinClient:
         """start(), where there is a handler; a client without one only sends."""
@@ -345,6 +353,7 @@ class WeixinClient:
         if self._running is not None:
             self._life = threading.Lock()
             self._of_the_parent, self._running = self._running, None  # kept, so that nothing of it is closed here
+            self._earlier = EarlierRuns()
             self._instance_lock = self._store_lock = None  # they have forgotten the parent's by themselves
             self._vitals.after_fork()
             self._postbox.after_fork()

@@ -18,7 +18,7 @@ from ..runtime.clock import Clock
 from ..runtime.dispatch import KeyedDispatcher
 from ..runtime.outbox_worker import Postbox
 from ..runtime.store import Change
-from ..runtime.worker import join_all, next_number
+from ..runtime.worker import Worker, join_all, next_number
 from .api import ILinkApi
 from .book import Book
 from .config import WeixinConfig
@@ -86,6 +86,7 @@ class Running:
         self._leaving = False
         self._farewell_said = False
         self._finished = False
+        self._outbox_worker: Optional[Worker] = None
         self._aborting = clock.event()
         self.error: Optional[BaseException] = None
 
@@ -127,6 +128,7 @@ class Running:
         self._later(self._begin)
         self.loop.start(cursor, left_over)
         self._outbox.start(self._outbox_gave_up)
+        self._outbox_worker = self._outbox.worker
 
     def wait(self, timeout: Optional[float]) -> bool:
         """Wait for the end; False when *timeout* seconds passed first. Raises what ended the client by itself."""
@@ -166,6 +168,12 @@ class Running:
         for name in alive:
             log.warning("thread %s is still running after a shutdown of %.1f s", name, timeout)
         return drained and not alive
+
+    def alive(self, deadline: float) -> List[str]:
+        """Once shut down: join its threads until *deadline*; the names of those alive then, the caller's own aside."""
+        workers = [self.loop.worker, *([self._outbox_worker] if self._outbox_worker else [])]
+        alive = join_all(workers, self._clock, deadline)
+        return alive + self._life.close(deadline) + self.dispatcher.close(deadline)
 
     def _end_sends(self, deadline: float, reserve: float) -> List[str]:
         """Let the outbox and the handlers finish, and end what they wait for when they do not; threads still alive."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from typing import Callable, Iterable, List, Optional
+from typing import Callable, Iterable, List, Optional, Protocol, Tuple
 
 from ..log import get_logger
 from .clock import Clock
@@ -64,3 +64,25 @@ class Worker:
 def join_all(workers: Iterable[Worker], clock: Clock, deadline: float) -> List[str]:
     """Join *workers* against one *deadline* (on *clock*); the names of those still alive."""
     return [worker.name for worker in workers if not worker.join(deadline - clock.now())]
+
+
+class Run(Protocol):
+    """One life of a client, from start to stop."""
+
+    def alive(self, deadline: float) -> List[str]:
+        """Join its threads until *deadline*; the names of those still alive, the caller's own aside."""
+
+
+class EarlierRuns:
+    """The lives of a client that another one followed, as long as a thread of theirs is left."""
+
+    def __init__(self) -> None:
+        self._runs: Tuple[Run, ...] = ()
+
+    def add(self, run: Run, now: float) -> None:
+        """*run* is followed by another one at *now*. One thread at a time."""
+        self._runs = (*(each for each in self._runs if each.alive(now)), run)
+
+    def alive(self, deadline: float) -> List[str]:
+        """Join the threads of all of them until *deadline*; the names of those still alive. Any thread."""
+        return [name for run in self._runs for name in run.alive(deadline)]
