@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
+import pathlib
+import ssl
+import threading
 import traceback
-from typing import Any, Callable
+from typing import Any, Callable, List
 
 import pytest
 
 from wxsdk import AlreadyRunning, ConnectionLost, WeixinClient, WeixinConfig, WSClient, WSClientOptions
+from wxsdk.errors import TransportError
 from wxsdk.health import HealthState
+from wxsdk.runtime.http import HttpDoor
+
+from .servers import Peer, RawServer
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="only POSIX forks"),
@@ -124,3 +131,118 @@ def test_a_fork_before_the_start_changes_nothing(weixin: WeixinClient, wecom: WS
             assert wecom.health().state is HealthState.RUNNING
 
     in_a_child(check)
+
+
+# --- the door to HTTP: each connection answers with its number
+
+
+class Numbering:
+    """Answers with the number of the connection; a request for /held only when told, and notes who has gone."""
+
+    def __init__(self) -> None:
+        self.held = threading.Event()
+        self.go_on = threading.Event()
+        self.gone = threading.Event()
+
+    def __call__(self, peer: Peer) -> None:
+        while True:
+            request = peer.read_request()
+            if request is None:
+                break
+            if request.path == "/held":
+                self.held.set()
+                self.go_on.wait(10)
+            peer.answer(b"%d" % peer.number)
+        self.gone.set()
+
+
+def _ask(door: HttpDoor, url: str) -> int:
+    return int(door.request("GET", url, timeout=10).body)
+
+
+@pytest.fixture(params=["http", "https"])
+def tls(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    if request.param == "http":
+        return None
+    certificate: pathlib.Path = request.getfixturevalue("certificate")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    made: ssl.SSLContext = request.getfixturevalue("server_tls")
+    return made
+
+
+def test_a_child_uses_no_kept_connection_of_its_parents_and_ends_none(tls: Any) -> None:
+    door = HttpDoor(proxy="")
+
+    def check() -> None:
+        assert [_ask(door, server.url) for _ in range(2)] == [2, 2]
+        door.close()
+
+    with RawServer(Numbering(), tls) as server:
+        assert _ask(door, server.url) == 1
+        in_a_child(check)
+        in_a_child(door.interrupt)
+        assert _ask(door, server.url) == 1
+        door.close()
+        assert server.connections == 2
+    assert server.failures == []
+
+
+def test_a_child_leaves_a_request_under_way_to_its_parent(tls: Any) -> None:
+    door, numbering = HttpDoor(proxy=""), Numbering()
+    answers: List[int] = []
+
+    def check() -> None:
+        door.interrupt()
+        door.resume()
+        assert _ask(door, server.url) == 2
+        door.close()
+
+    with RawServer(numbering, tls) as server:
+        asking = threading.Thread(target=lambda: answers.append(_ask(door, server.url + "/held")))
+        asking.start()
+        assert numbering.held.wait(10)
+        in_a_child(check)
+        numbering.go_on.set()
+        asking.join(10)
+        door.close()
+    assert answers == [1]
+
+
+def test_a_child_that_lives_on_keeps_no_connection_of_its_parents_open(tls: Any) -> None:
+    door, numbering = HttpDoor(proxy=""), Numbering()
+    reading, go = os.pipe()
+    with RawServer(numbering, tls) as server:
+        assert _ask(door, server.url) == 1
+        child = os.fork()
+        if child == 0:
+            os.close(go)
+            os.read(reading, 1)  # ends when the parent closes its end
+            os._exit(0)
+        os.close(reading)
+        door.close()
+        assert numbering.gone.wait(10)
+        os.close(go)
+        assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_body_that_was_being_read_at_the_fork_is_the_parents(tls: Any) -> None:
+    door = HttpDoor(proxy="")
+
+    def drip(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\na")
+        go_on.wait(10)
+        peer.send(b"b")
+        peer.hold()
+
+    def check() -> None:
+        with pytest.raises(TransportError):
+            stream.read_all()
+
+    go_on = threading.Event()
+    with RawServer(drip, tls) as server:
+        with door.open("GET", server.url, timeout=10) as stream:
+            in_a_child(check)
+            go_on.set()
+            assert stream.read_all() == b"ab"
+        door.close()

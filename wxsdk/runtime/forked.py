@@ -1,4 +1,4 @@
-"""What clients forget in a forked child: connections and threads are the parent's."""
+"""What clients and doors forget in a forked child: connections and threads are the parent's."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Forkable(Protocol):
-    """A client that can be running when its process forks."""
+    """A client that can be running, or a door that can have connections, when its process forks."""
 
     def _after_fork(self) -> None:
         """Forget what runs, in the child. No lock can be trusted: a thread that is not here may have held it."""

@@ -19,6 +19,7 @@ from requests.utils import get_environ_proxies, select_proxy
 
 from .. import __version__
 from ..errors import ConfigError, TransportError
+from .forked import tell_of_forks
 from .http_connections import BLOCK_SIZE, Call, Line, Refused, is_allowed_by_name, keep_headers, make_session
 from .http_errors import translated
 from .httplog import own_exchange
@@ -29,6 +30,11 @@ REDIRECTS = (301, 302, 303, 307, 308)
 
 Body = Union[None, bytes, "SizedBlocks"]
 MakeHeaders = Callable[[], Mapping[str, str]]
+
+
+# Sessions of the parent process, kept for good: urllib3 empties a pool that nobody keeps, and waits for a lock that a
+# thread of the parent may have held.
+_abandoned: List[requests.Session] = []
 
 
 class SizedBlocks:
@@ -116,7 +122,8 @@ class HttpDoor:
 
     proxy: a URL, "" for none whatever the environment says, None for what the environment says.
     ciphers: OpenSSL cipher strings by host, for hosts that the default ones cannot reach. ssl_context: what it trusts
-    and checks goes for every https host, and *ciphers* are not looked at; None for verifying ones of our own.
+    and checks goes for every https host, and *ciphers* are not looked at; None for verifying ones of our own. A forked
+    child makes connections of its own.
     """
 
     def __init__(
@@ -128,9 +135,11 @@ class HttpDoor:
     ) -> None:
         self._line = Line()
         self._proxy = proxy
+        self._trust = ciphers, ssl_context
         # Read once per host: looking through the environment costs more than all the rest that is done for a request.
         self._proxies_of: Dict[Tuple[str, str], Dict[str, str]] = {}
         self._session = make_session(self._line, ciphers, ssl_context)
+        tell_of_forks(self)
 
     def request(
         self,
@@ -233,6 +242,12 @@ class HttpDoor:
     def close(self) -> None:
         """Close the idle connections; those in use close when their call ends."""
         self._session.close()
+
+    def _after_fork(self) -> None:
+        """In a forked child: leave the connections to the parent, and make new ones when they are asked for."""
+        _abandoned.append(self._session)
+        self._line.after_fork()
+        self._session = make_session(self._line, *self._trust)
 
     def _proxies(self, url: str) -> Dict[str, str]:
         parts = urlsplit(url)

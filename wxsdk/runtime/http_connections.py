@@ -8,6 +8,7 @@ import socket
 import ssl
 import threading
 import time
+import weakref
 from dataclasses import dataclass
 from typing import Any, Mapping, Optional
 
@@ -42,6 +43,7 @@ class Line:
 
     def __init__(self) -> None:
         self.interrupter = Interrupter()
+        self.sockets: weakref.WeakSet[Any] = weakref.WeakSet()  # all that may be open
         self._calls = threading.local()
 
     @property
@@ -52,6 +54,13 @@ class Line:
     @call.setter
     def call(self, call: Call) -> None:
         self._calls.current = call
+
+    def after_fork(self) -> None:
+        """In a forked child: leave the connections to the parent."""
+        self.interrupter.after_fork()
+        for sock in list(self.sockets):
+            sockets.leave_to_parent(sock)
+        self.sockets = weakref.WeakSet()
 
 
 def make_session(
@@ -139,6 +148,7 @@ class _Watched:
         sockets.hold_deadlines(self.sock)
         # TLS took the descriptor over from the socket that _new_conn made, so the clean-up moves to its socket.
         self.sock.on_closed = self._forget
+        self.line.sockets.add(self.sock)
 
     def _forget(self) -> None:
         watch, self._watch = self._watch, None

@@ -79,6 +79,15 @@ class Interrupter:
         with self._lock:
             self.interrupted = False
 
+    def after_fork(self) -> None:
+        """In a forked child: the connections are the parent's. This process's copies of the duplicates are closed."""
+        self._lock = threading.Lock()
+        handles, self._handles = self._handles, {}
+        self._resolving = []
+        self.interrupted = False
+        for handle in handles.values():
+            handle.close()
+
     def check(self) -> None:
         """Raise Interrupted when interrupted."""
         with self._lock:
@@ -232,6 +241,16 @@ def hold_deadlines(sock: Any) -> None:
 def close_now(sock: Any) -> None:
     """Close *sock* though a file made of it, which a traceback keeps alive, still counts on it."""
     sock.close()
+    if sock.fileno() != -1:
+        socket.close(sock.detach())
+
+
+def leave_to_parent(sock: Any) -> None:
+    """In a forked child: give up its copy of *sock*, without a word to the peer. The parent's stays as it is."""
+    if isinstance(sock, ssl.SSLSocket):
+        sock._sslobj = None  # type: ignore[attr-defined]  # it knows the descriptor's number, which is free from now on
+    if isinstance(sock, _Bounded):
+        sock.on_closed = None
     if sock.fileno() != -1:
         socket.close(sock.detach())
 
