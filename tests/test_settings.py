@@ -6,11 +6,12 @@ import copy
 import dataclasses
 import inspect
 import pickle
-from typing import Tuple
+from typing import Any, Tuple
 
 import pytest
 
-from wxsdk.settings import by_name_after
+from wxsdk.errors import ConfigError
+from wxsdk.settings import MAX_SECONDS, by_name_after, check_patience, check_seconds
 
 
 @by_name_after("pace")
@@ -56,3 +57,34 @@ def test_copies_pickles_and_replacements_work() -> None:
     made = Wishes("a", depth=5)
     assert copy.deepcopy(made) == made == pickle.loads(pickle.dumps(made))
     assert dataclasses.replace(made, depth=6).depth == 6
+
+
+@pytest.mark.parametrize(("given", "wanted"), [(0, 0.0), (2, 2.0), (0.5, 0.5), (-3, 0.0), (MAX_SECONDS, MAX_SECONDS)])
+def test_seconds_are_numbers_and_a_moment_that_is_past_is_now(given: float, wanted: float) -> None:
+    assert check_seconds("timeout", given) == wanted
+    assert check_patience("timeout", given) == wanted
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), float("-inf"), 1e12, True, "x", "5", b"5", [1], 1j])
+def test_other_seconds_are_refused_by_name_and_value(odd: Any) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_patience("wait", odd)
+    assert str(caught.value).startswith(f"wait is {odd!r}.")
+
+
+def test_no_limit_is_for_those_who_allow_it() -> None:
+    assert check_patience("timeout", None) is None
+    with pytest.raises(ConfigError, match="timeout is None"):
+        check_seconds("timeout", None)
+
+
+@pytest.mark.parametrize("odd", [0, -1, -0.5])
+def test_where_no_time_makes_no_sense_it_is_refused(odd: float) -> None:
+    with pytest.raises(ConfigError, match="above 0"):
+        check_seconds("timeout", odd, above_zero=True)
+
+
+def test_a_long_value_is_told_in_short() -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_seconds("timeout", "5" * 1000)
+    assert len(str(caught.value)) < 150

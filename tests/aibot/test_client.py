@@ -24,6 +24,7 @@ from wxsdk import (
     WsFrame,
     WxError,
 )
+from wxsdk.ext.standby import Standby
 from wxsdk.health import HealthState
 from wxsdk.sim.aibot import AiBotSim
 from wxsdk.testing import FakeClock
@@ -282,6 +283,38 @@ def test_no_secret_is_in_any_log_repr_or_error(
     everything = caplog.text + "".join(seen)
     canaries = [sim.secret, media.aeskey or "", media.url.split("?")[-1], sent.frame["body"]["response_url"]]
     assert [canary for canary in canaries if canary in everything] == []
+
+
+SECONDS: Dict[str, Callable[[WSClient, Any], Any]] = {
+    "connect": lambda client, odd: client.connect(wait=odd),
+    "wait": lambda client, odd: client.wait(odd),
+    "disconnect": lambda client, odd: client.disconnect(odd),
+    "flush": lambda client, odd: client.outbox.flush(odd),
+    "call": lambda client, odd: client.api.call("ping", timeout=odd),
+    "standby": lambda client, odd: Standby(client).stop(odd),
+}
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), "x", True], ids=repr)
+@pytest.mark.parametrize("call", SECONDS.values(), ids=SECONDS)
+def test_odd_seconds_are_refused_before_anything_is_done(
+    sim: AiBotSim, make_client: MakeClient, call: Callable[[WSClient, Any], Any], odd: Any
+) -> None:
+    client = make_client(outbox=True)
+    with pytest.raises(ConfigError) as caught:
+        call(client, odd)
+    assert str(caught.value).startswith(("timeout is ", "wait is "))
+    assert repr(odd) in str(caught.value)
+    assert client.health().state is HealthState.STOPPED
+    assert sim.connections == []
+
+
+def test_odd_seconds_leave_a_running_client_running(client: WSClient) -> None:
+    with client.connect(wait=5):
+        for call in (client.disconnect, client.wait):
+            with pytest.raises(ConfigError):
+                call("soon")  # type: ignore[operator]
+        assert client.is_connected
 
 
 @pytest.mark.parametrize("given", [None, {"bot_id": "b", "secret": "s"}, "secret"])

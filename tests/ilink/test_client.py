@@ -8,7 +8,7 @@ import textwrap
 import threading
 import time
 from pathlib import Path
-from typing import Any, List, Tuple
+from typing import Any, Callable, Dict, List, Tuple
 
 import pytest
 
@@ -102,6 +102,38 @@ def test_as_long_as_the_poll_is_stuck_in_the_store_no_shutdown_says_that_all_has
     assert [client.shutdown(timeout=0.05) for _ in range(3)] == [False] * 3
     store.release.set()
     assert client.shutdown(timeout=WAIT)
+
+
+SECONDS: Dict[str, Callable[[WeixinClient, Any], Any]] = {
+    "wait": lambda client, odd: client.wait(odd),
+    "shutdown": lambda client, odd: client.shutdown(odd),
+    "flush": lambda client, odd: client.outbox.flush(odd),
+    "get_updates": lambda client, odd: client.api.get_updates(timeout=odd),
+    "notify_start": lambda client, odd: client.api.notify_start(timeout=odd),
+    "notify_stop": lambda client, odd: client.api.notify_stop(timeout=odd),
+    "get_qr_status": lambda client, odd: client.api.get_qr_status("qr", timeout=odd),
+    "login": lambda client, odd: client.qr_login().login(on_qrcode=print, timeout=odd),
+}
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), "x", True], ids=repr)
+@pytest.mark.parametrize("call", SECONDS.values(), ids=SECONDS)
+def test_odd_seconds_are_refused_before_anything_is_done(
+    sim: ILinkSim, call: Callable[[WeixinClient, Any], Any], odd: Any
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        call(WeixinClient(config_for(sim, outbox=True)), odd)
+    assert str(caught.value).startswith(f"timeout is {odd!r}.")
+    assert sim.requests == []
+
+
+def test_odd_seconds_leave_a_running_client_running(sim: ILinkSim) -> None:
+    client = started(sim, Recorder())
+    for call in (client.shutdown, client.wait):
+        with pytest.raises(ConfigError):
+            call("soon")  # type: ignore[operator]
+    assert not client.wait(0)
+    assert client.shutdown()
 
 
 def test_health_tells_of_the_last_messages(sim: ILinkSim) -> None:

@@ -104,6 +104,8 @@ def test_bad_settings_are_refused(path: pathlib.Path) -> None:
         SQLiteStore(path, synchronous="OFF; DROP TABLE entries")
     with pytest.raises(ConfigError, match="busy_timeout"):
         SQLiteStore(path, busy_timeout=-1)
+    with pytest.raises(ConfigError, match="busy_timeout is 'x'"):
+        SQLiteStore(path, busy_timeout="x")  # type: ignore[arg-type]
     assert not path.exists()
 
 

@@ -17,6 +17,7 @@ from ..runtime.lifecycle import wait_until_stopped
 from ..runtime.store import Store, as_store
 from ..runtime.worker import EarlierRuns, Worker, join_all, next_number
 from ..runtime.wsock import WsDoor
+from ..settings import check_patience, check_seconds
 from .callbacks import Callbacks
 from .chunks import UploadMediaResult
 from .config import WSClientOptions
@@ -148,6 +149,7 @@ class WSClient(Callbacks, Sending):
         raises AuthFailed, ReconnectExhausted or Kicked when the client ends before that, and ConnectionLost when *wait*
         seconds pass; the client is disconnected then.
         """
+        wait = check_patience("wait", wait)
         run = self._started()
         if wait is None or run.connection.wait_subscribed(wait):
             return self
@@ -166,6 +168,7 @@ class WSClient(Callbacks, Sending):
         Takes milliseconds, at most *timeout* seconds; True when all threads have ended, those of earlier connect()s
         included. Called again, it waits for those that are left. From a callback it does not wait for that callback.
         """
+        timeout = check_seconds("timeout", timeout)
         run = self._run
         deadline = self._clock.now() + timeout
         has_ended = True
@@ -182,6 +185,7 @@ class WSClient(Callbacks, Sending):
 
         Raises AuthFailed, ReconnectExhausted or Kicked when it ended by itself, after on_error has had it.
         """
+        timeout = check_patience("timeout", timeout)
         run = self._run
         if run is None:
             return True

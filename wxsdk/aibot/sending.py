@@ -6,6 +6,7 @@ import threading
 from typing import Any, Dict, Optional
 
 from ..runtime.clock import Clock
+from ..settings import check_seconds
 from . import outgoing
 from .bodies import stream_body
 from .cards import CardCache, TemplateCard
@@ -40,9 +41,9 @@ class Api:
         None for options.ack_timeout. Any thread. Raises ConnectionLost, AckTimeout, ReplyQueueFull, ApiError, and
         ConfigError for a body that JSON cannot carry.
         """
+        wait = self._options.ack_timeout if timeout is None else check_seconds("timeout", timeout)
         cmd = str(cmd)
         req_id = generate_req_id(cmd) if req_id is None else req_id
-        wait = self._options.ack_timeout if timeout is None else timeout
         answer = self._replies.call(req_id, cmd, encode_frame(cmd, req_id, body), wait)
         assert answer is not None
         return answer

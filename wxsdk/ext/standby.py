@@ -17,6 +17,7 @@ from ..errors import AlreadyRunning, WxError
 from ..ilink.client import WeixinClient
 from ..log import get_logger
 from ..runtime.worker import Worker, next_number
+from ..settings import check_seconds
 
 log = get_logger(__name__)
 
@@ -61,14 +62,14 @@ class Standby:
 
         True when all threads have ended; called again, it waits for those that are left.
         """
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + check_seconds("timeout", timeout)
         with self._lock:
             if self._worker is not None:
                 self._stopped.append(self._worker)
             self._worker = None
             self._stop.set()
             stopped = self._stopped = [each for each in self._stopped if each.alive]
-        ended = all([each.join(deadline - time.monotonic()) for each in stopped])  # a list: each of them is waited for
+        ended = all(each.join(deadline - time.monotonic()) for each in stopped)
         left = max(deadline - time.monotonic(), 0.0)
         if isinstance(self.client, WSClient):
             return self.client.disconnect(left) and ended

@@ -9,6 +9,7 @@ from ..errors import TransportError
 from ..log import get_logger
 from ..redact import Secret
 from ..runtime.http import HttpDoor, HttpReply
+from ..settings import check_patience
 from . import endpoints
 from .answers import decode_answer, error_for
 from .config import WeixinConfig, check_token, check_url
@@ -81,6 +82,7 @@ class ILinkApi:
 
         timeout: whole deadline in seconds, which has to be longer than the server's hold.
         """
+        timeout = check_patience("timeout", timeout)
         token = self.token
         deadline = self._config.long_poll_timeout + self._config.poll_grace if timeout is None else timeout
         answer = self.poll(get_updates_buf, deadline)
@@ -113,11 +115,12 @@ class ILinkApi:
 
     def notify_start(self, *, timeout: Optional[float] = None) -> None:
         """Tell the platform that the bot begins to poll. Ends like a poll when polls are interrupted."""
-        self._call(endpoints.NOTIFY_START, {}, Answer, empty_ok=True, timeout=timeout, door=self._polls)
+        patience = check_patience("timeout", timeout)
+        self._call(endpoints.NOTIFY_START, {}, Answer, empty_ok=True, timeout=patience, door=self._polls)
 
     def notify_stop(self, *, timeout: Optional[float] = None) -> None:
         """Tell the platform that the bot ends."""
-        self._call(endpoints.NOTIFY_STOP, {}, Answer, empty_ok=True, timeout=timeout)
+        self._call(endpoints.NOTIFY_STOP, {}, Answer, empty_ok=True, timeout=check_patience("timeout", timeout))
 
     def get_qr_code(self, bot_type: Optional[str] = None, local_tokens: Sequence[str] = ()) -> QrCodeReply:
         """Ask for a QR code to log in with. Carries no token of its own, and *local_tokens*, newest first."""
@@ -135,11 +138,12 @@ class ILinkApi:
         timeout: Optional[float] = None,
     ) -> QrStatusReply:
         """The state of a QR code; the server may hold the answer. *base_url*: where a redirect led to."""
+        patience = check_patience("timeout", timeout)
         endpoint = endpoints.GET_QR_STATUS
         base = base_url or self._config.base_url
         code = None if verify_code is None else str(verify_code)
         url = endpoints.endpoint_url(base, endpoint, qrcode=str(qrcode), verify_code=code)
-        return self._login_call(endpoint, url, None, QrStatusReply, (str(qrcode), code or ""), timeout)
+        return self._login_call(endpoint, url, None, QrStatusReply, (str(qrcode), code or ""), patience)
 
     # stopping
 

@@ -15,6 +15,7 @@ from ..runtime.instance_lock import InstanceLock
 from ..runtime.lifecycle import wait_until_stopped
 from ..runtime.store import Store, as_store
 from ..runtime.worker import EarlierRuns
+from ..settings import check_patience, check_seconds
 from .allowance import Allowance
 from .api import ILinkApi
 from .book import Book
@@ -130,6 +131,7 @@ class WeixinClient:
 
         Raises what ended the client by itself.
         """
+        timeout = check_patience("timeout", timeout)
         running = self._running
         return True if running is None else running.wait(timeout)
 
@@ -142,6 +144,7 @@ class WeixinClient:
         again, it waits for what is left, threads of earlier start()s included. A handler may call it: its own thread
         ends by itself when it returns. Sends work afterwards, too.
         """
+        timeout = check_seconds("timeout", timeout)
         deadline = self._clock.now() + timeout
         running = self._running
         self._typing_signs.end_blocks()

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from ..errors import ConfigError, LoginError, TransportError, WxError
 from ..log import get_logger
 from ..redact import Secret
+from ..settings import check_seconds
 from .config import WeixinConfig, check_url
 from .wire import QrCodeReply, QrStatusReply
 
@@ -122,9 +123,7 @@ class Step:
 
 def begin(config: WeixinConfig, now: float, timeout: float = LOGIN_TIMEOUT) -> Dance:
     """A login that may take *timeout* seconds in all. ConfigError for a nonsense timeout."""
-    if isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not 0 < timeout < float("inf"):
-        raise ConfigError("The timeout is not usable.", remedy="Give seconds above 0.")
-    return Dance(config.base_url, now + timeout)
+    return Dance(config.base_url, now + check_seconds("timeout", timeout, above_zero=True))
 
 
 def check_code(reply: QrCodeReply) -> QrCodeReply:

@@ -15,6 +15,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence, Set
 from ..errors import ConfigError, WxError
 from ..log import get_logger
 from ..outbox import Entry, Expired, GiveUp, Idle, Lines, OutboxItem, Sent, Step, Try, Verdict, after_network_failure
+from ..settings import check_seconds
 from .clock import Clock
 from .store import Change, Delete, Put, Store
 from .worker import Worker, join_all, next_number
@@ -103,9 +104,10 @@ class Postbox:
     def flush(self, timeout: float) -> bool:
         """See ``OutboxCalls.flush``."""
         self.check_enabled()
+        seconds = check_seconds("timeout", timeout)
         with self._changed:
             self._load()
-            return self._clock.wait_for(self._changed, lambda: not len(self._lines), timeout)
+            return self._clock.wait_for(self._changed, lambda: not len(self._lines), seconds)
 
     def check_enabled(self) -> None:
         """ConfigError while the outbox is off."""
@@ -134,7 +136,7 @@ class Postbox:
             return
         with self._changed:
             self._load()
-            self._lines.wake()  # what was waited for may have happened meanwhile
+            self._lines.wake(users_too=True)  # what was waited for may have happened meanwhile
             self._given_up = given_up
             self._number = number = next_number()
             self.worker = worker = Worker(f"wxsdk-outbox-{number}", partial(self._run, number))
@@ -169,11 +171,14 @@ class Postbox:
                 self._lines.heard(to)
                 self._changed.notify_all()
 
-    def wake(self) -> None:
-        """The connection is back, or there are new credentials: everything may be tried."""
+    def wake(self, *, users_too: bool = True) -> None:
+        """The connection is back, or there are new credentials: everything may be tried.
+
+        users_too: False where no word of a recipient is missed, so that who waits for one goes on waiting.
+        """
         if self.enabled:
             with self._changed:
-                self._lines.wake()
+                self._lines.wake(users_too=users_too)
                 self._changed.notify_all()
 
     # the thread

@@ -17,6 +17,7 @@ import weakref
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 from ..errors import ConfigError, StoreError
+from ..settings import check_seconds
 from .store import Change, Delete, Put
 
 APPLICATION_ID = 0x77785344  # "wxSD"; at byte 68 of the file, so that another program's database is told apart
@@ -91,6 +92,7 @@ class SQLiteStore:
             raise ConfigError(f"SQLite {sqlite3.sqlite_version} is too old.", remedy="3.24 or newer is needed.")
         if synchronous not in ("NORMAL", "FULL"):
             raise ConfigError('synchronous must be "NORMAL" or "FULL".')
+        check_seconds("busy_timeout", busy_timeout)
         if not 0 <= busy_timeout <= 3600:
             raise ConfigError("busy_timeout must be seconds between 0 and 3600.")
         self._path = pathlib.Path(os.path.abspath(_checked_path(path)))
