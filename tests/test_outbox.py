@@ -125,16 +125,37 @@ def test_the_connection_that_is_back_ends_every_wait() -> None:
     box = lines(entry("1"), entry("2", "bob"))
     box.settle(taken(box), WaitForUser(), 0.0)
     box.settle(taken(box), Retry(60.0, pause=60.0), 0.0)
-    box.wake()
+    box.wake(users_too=True)
     assert {taken(box).id, taken(box).id} == {"1", "2"}
 
 
-def test_a_connection_that_comes_back_during_the_try_is_not_missed() -> None:
+def test_the_connection_that_is_back_leaves_alone_who_waits_for_a_word_that_is_not_missed() -> None:
+    box = lines(entry("1"), entry("2", "bob"))
+    box.settle(taken(box), WaitForUser(), 0.0)
+    box.settle(taken(box), Retry(60.0, pause=60.0), 0.0)
+    box.wake(users_too=False)
+    assert taken(box).id == "2"
+    assert isinstance(box.take(0.0), Idle)
+    box.heard("alice")
+    assert taken(box).id == "1"
+
+
+@pytest.mark.parametrize("users_too", [True, False])
+def test_a_connection_that_comes_back_during_the_try_is_not_missed(users_too: bool) -> None:
     box = lines(entry("1"))
     one = taken(box)
-    box.wake()
+    box.wake(users_too=users_too)
     box.settle(one, Retry(60.0, pause=60.0), 0.0)
     assert taken(box).id == "1"
+
+
+@pytest.mark.parametrize("users_too", [True, False])
+def test_a_refusal_that_came_while_the_connection_came_back_counts_where_no_word_is_missed(users_too: bool) -> None:
+    box = lines(entry("1"))
+    one = taken(box)
+    box.wake(users_too=users_too)
+    box.settle(one, WaitForUser(), 0.0)
+    assert isinstance(box.take(0.0), Try if users_too else Idle)
 
 
 def test_a_message_that_waits_too_long_expires_wherever_it_stands() -> None:
@@ -280,7 +301,7 @@ def test_whatever_happens_nothing_is_lost_or_overtaken(seed: int, users: int, co
                 gone[done.to].append(done.id)
             box.settle(done, verdict, now)
         if dice.random() < 0.1:
-            box.wake()
+            box.wake(users_too=dice.random() < 0.5)
         if dice.random() < 0.1:
             box.heard("user0")
     assert gone == put

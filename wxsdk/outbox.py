@@ -163,7 +163,7 @@ class _Line:
         self.due = -math.inf  # when the first one may be tried
         self.for_user = False  # the recipient has to write first
         self.busy = False  # the first one is being tried
-        self.news = False  # something happened meanwhile that a failure may not have seen
+        self.news = False  # the recipient wrote meanwhile, or may have
         self.tried = 0  # number of the last try, for taking turns
         self.wakes = 0  # how often everything had been woken when that one began
 
@@ -258,8 +258,10 @@ class Lines:
         entry.failures += 1
         if isinstance(verdict, Retry):
             line.due, line.for_user = now + verdict.delay, False
-            if line.wakes == self._wakes:  # else what failed may have been the state before
+            if line.wakes == self._wakes:
                 self._paused_until = max(self._paused_until, now + verdict.pause)
+            else:  # what failed may have been the state before
+                line.due = -math.inf
         else:
             line.due = math.inf if verdict.at_latest is None else now + verdict.at_latest
             line.for_user = True
@@ -274,12 +276,18 @@ class Lines:
             if line.for_user:
                 line.due = -math.inf
 
-    def wake(self) -> None:
-        """The connection is back, or the credentials are new: whatever failed may work now."""
+    def wake(self, *, users_too: bool) -> None:
+        """The connection is back, or the credentials are new: whatever failed may work now.
+
+        users_too: what waits for its recipient as well, whose word may have been missed.
+        """
         self._wakes += 1
         self._paused_until, self._row = -math.inf, 0
         for line in self._lines.values():
-            line.news, line.due = True, -math.inf
+            if users_too:
+                line.news = True
+            if users_too or not line.for_user:
+                line.due = -math.inf
 
     def _is_busy(self, entry: Entry) -> bool:
         line = self._lines[entry.to]

@@ -104,7 +104,7 @@ class Running:
             hand_over=self._hand_over,
             on_stale=self._token_stale,
             on_failure=self._report_later,
-            on_recovery=self._outbox.wake,
+            on_recovery=partial(self._outbox.wake, users_too=False),  # what users wrote meanwhile comes with the polls
             on_crash=self._crashed,
         )
 
