@@ -4,8 +4,11 @@
 
     from wxsdk.ext.jupyter import serve
 
-    serve(client)        # starts it; run the cell again, with a new client of the same bot, and the old one is replaced
+    serve(client)        # starts it; run the cell again, with a new client, and the old one is replaced
     serve.stop()         # stops what runs
+
+A notebook cannot tell one bot whose token has changed from another bot, so one client of each protocol runs at a time,
+unless they are given names: ``serve(second, name="second")`` runs beside the first.
 
 A QR login shows its code as a picture when its session is the value of a cell. ``log_in()`` does the whole login.
 """
@@ -13,7 +16,7 @@ A QR login shows its code as a picture when its session is the value of a cell. 
 from __future__ import annotations
 
 import html
-from typing import Any, Dict, Optional, Union
+from typing import Any, Dict, List, Optional, Union
 
 from IPython.display import display
 
@@ -58,29 +61,44 @@ class Served:
 
 
 class _Serve:
-    """Starts clients from cells; one per bot runs at a time."""
+    """Starts clients from cells; one of each name, and one of each bot, runs at a time."""
 
     def __init__(self) -> None:
-        self._running: Dict[Any, Client] = {}
+        self._running: Dict[str, Client] = {}
+        self._stuck: List[Client] = []  # told to stop, but a thread of theirs goes on
 
-    def __call__(self, client: Client) -> Served:
-        """Start *client*, after stopping the one that an earlier run of the cell started for the same bot."""
-        key = _identity(client)
-        earlier = self._running.pop(key, None)
-        if earlier is not None and earlier is not client:
-            _stop(earlier)
+    def __call__(self, client: Client, *, name: Optional[str] = None) -> Served:
+        """Start *client*, after stopping the one of that *name* (None: of its protocol) and any other of the same bot.
+
+        Raises what starting it raises.
+        """
+        bot = _bot(client)
+        if name is None:
+            name = "wecom" if isinstance(client, WSClient) else "weixin"
+        for other, earlier in list(self._running.items()):
+            if other == name or earlier is client or _bot(earlier) == bot:
+                del self._running[other]
+                if earlier is not client:
+                    self._end(earlier)
+        self._running[name] = client  # before it starts: a start that is interrupted may leave it running
         if isinstance(client, WSClient):
             client.connect(wait=client.options.request_timeout)
         else:
             client.start()
-        self._running[key] = client
         return Served(client)
 
     def stop(self) -> bool:
-        """Stop every client that runs; True when all their threads ended."""
-        running, self._running = list(self._running.values()), {}
-        ended = [_stop(client) for client in running]  # a list: the others must stop even when one does not
-        return all(ended)
+        """Stop every client that runs; True when all their threads, and those of replaced clients, ended."""
+        clients = [*self._running.values(), *self._stuck]
+        self._running, self._stuck = {}, []
+        for client in clients:
+            self._end(client)
+        return not self._stuck
+
+    def _end(self, client: Client) -> None:
+        ended = client.disconnect() if isinstance(client, WSClient) else client.shutdown()
+        if not ended:
+            self._stuck.append(client)
 
 
 serve = _Serve()
@@ -102,13 +120,10 @@ def log_in(config: Optional[WeixinConfig] = None, **wishes: Any) -> LoginStatus:
     return login.login(on_qrcode=show, ask_verify_code=ask, **wishes)
 
 
-def _identity(client: Client) -> Any:
+def _bot(client: Client) -> Any:
+    """What tells the bot of *client* from others, as far as its settings do."""
     if isinstance(client, WSClient):
         return client.options.ws_url, client.options.bot_id
     if isinstance(client, WeixinClient):
-        return client.config.base_url, str(client.config.token)
+        return client.api.base_url, str(client.api.token)  # set_token may have changed them
     raise ConfigError("serve() takes a WeixinClient or a WSClient.")
-
-
-def _stop(client: Client) -> bool:
-    return client.disconnect() if isinstance(client, WSClient) else client.shutdown()
