@@ -99,10 +99,22 @@ def _talk(client: Any, ilink: Any, aibot: Any) -> None:
     """Whoever a block runs must answer a text."""
     if isinstance(client, WSClient):
         aibot.user("bob").says("hello")
-        assert aibot.user("bob").expects().finished
+        shown = aibot.user("bob").expects()
+        assert shown.finished
+        if "checkbox" in (shown.card or {}):
+            _vote(aibot, shown)
     else:
         ilink.user("alice").says("hello")
         assert "hello" in ilink.user("alice").expects().text
+
+
+def _vote(aibot: Any, shown: Any) -> None:
+    """A vote for two options must be seen on the card."""
+    question = shown.card["checkbox"]
+    chosen = [option["id"] for option in question["option_list"][:2]]
+    assert question["mode"] == 1
+    aibot.user("bob").votes(shown, {question["question_key"]: chosen})
+    aibot.wait_for(lambda: all(f"{each}: 1" in shown.card["main_title"]["desc"] for each in chosen))
 
 
 def _use_flask(scope: Dict[str, Any], aibot: Any) -> None:
