@@ -50,21 +50,27 @@ def state(served: jupyter.Served) -> str:
     return served.client.health().state.value
 
 
-def test_a_cell_that_is_run_again_with_another_token_replaces_its_client(ilink_sim: Any) -> None:
+def test_a_cell_that_is_run_again_with_another_token_replaces_its_client_and_says_so(
+    ilink_sim: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     first = jupyter.serve(personal(ilink_sim, ilink_sim.token, "old"))
     second = jupyter.serve(personal(ilink_sim, ilink_sim.mint_token(), "new"))
     assert state(first) == "stopped"
+    assert "serve(client, name=…) runs two side by side" in caplog.text
     ilink_sim.user("alice").says("hello")
     assert ilink_sim.user("alice").expects().text == "new"
     assert jupyter.serve.stop()
     assert state(second) == "stopped"
 
 
-def test_a_cell_that_is_run_again_with_another_bot_replaces_its_client(aibot_sim: Any) -> None:
+def test_another_wecom_bot_runs_beside_the_first_and_another_secret_replaces_it(aibot_sim: Any) -> None:
     aibot_sim.add_bot("other", "its secret")
     first = jupyter.serve(wecom(aibot_sim, aibot_sim.bot_id, aibot_sim.secret))
     second = jupyter.serve(wecom(aibot_sim, "other", "its secret"))
-    assert (state(first), state(second)) == ("stopped", "running")
+    assert (state(first), state(second)) == ("running", "running")
+    aibot_sim.add_bot("other", "its new secret")
+    third = jupyter.serve(wecom(aibot_sim, "other", "its new secret"))
+    assert (state(first), state(second), state(third)) == ("running", "stopped", "running")
     assert jupyter.serve.stop()
 
 

@@ -7,8 +7,8 @@
     serve(client)        # starts it; run the cell again, with a new client, and the old one is replaced
     serve.stop()         # stops what runs
 
-A notebook cannot tell one bot whose token has changed from another bot, so one client of each protocol runs at a time,
-unless they are given names: ``serve(second, name="second")`` runs beside the first.
+WeCom bots are told apart by their bot_id. A personal bot has nothing that outlives its token, so one of them runs at a
+time, unless they are given names: ``serve(second, name="second")`` runs beside the first.
 
 A QR login shows its code as a picture when its session is the value of a cell. ``log_in()`` does the whole login.
 """
@@ -26,8 +26,11 @@ from ..ilink.client import WeixinClient
 from ..ilink.config import WeixinConfig
 from ..ilink.login import LoginStatus
 from ..ilink.qr import QrLoginSession, StandaloneQrLogin
+from ..log import get_logger
 
 __all__ = ["log_in", "serve"]
+
+log = get_logger(__name__)
 
 Client = Union[WeixinClient, WSClient]
 
@@ -68,18 +71,21 @@ class _Serve:
         self._stuck: List[Client] = []  # told to stop, but a thread of theirs goes on
 
     def __call__(self, client: Client, *, name: Optional[str] = None) -> Served:
-        """Start *client*, after stopping the one of that *name* (None: of its protocol) and any other of the same bot.
+        """Start *client*, after stopping the one of that *name* and any other of the same bot.
 
-        Raises what starting it raises.
+        name: None for the bot_id of a WeCom bot, and for one name that all personal bots share; where such a one is
+        replaced by one with another token, the log says so. Raises what starting it raises.
         """
         bot = _bot(client)
         if name is None:
-            name = "wecom" if isinstance(client, WSClient) else "weixin"
+            name = f"wecom {client.options.bot_id}" if isinstance(client, WSClient) else "weixin"
         for other, earlier in list(self._running.items()):
             if other == name or earlier is client or _bot(earlier) == bot:
                 del self._running[other]
                 if earlier is not client:
                     self._end(earlier)
+                    if _bot(earlier) != bot:
+                        log.warning("the bot served before was stopped; serve(client, name=…) runs two side by side")
         self._running[name] = client  # before it starts: a start that is interrupted may leave it running
         if isinstance(client, WSClient):
             client.connect(wait=client.options.request_timeout)
