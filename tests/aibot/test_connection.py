@@ -9,9 +9,10 @@ from typing import Any, Callable, Iterator, List, Optional
 import pytest
 
 from tests.aibot.stubs import StubDoor, StubWs
+from wxsdk.aibot import connection as connection_module
 from wxsdk.aibot.config import WSClientOptions
 from wxsdk.aibot.connection import SKIPS_LOGGED, Connection, Listener
-from wxsdk.aibot.frames import WsFrame
+from wxsdk.aibot.frames import FrameKind, WsFrame, classify
 from wxsdk.aibot.logger import BotLog
 from wxsdk.aibot.replies import Replies
 from wxsdk.aibot.session import State
@@ -281,6 +282,37 @@ def test_an_unexpected_error_of_the_reader_reaches_everybody(stage: Stage, caplo
     assert isinstance(connection.ended_by.__cause__, ValueError)
     assert stage.news.told.count(connection.ended_by) == 1
     assert "unexpected" in caplog.text
+    assert connection.state is State.FAILED
+    assert connection.error is connection.ended_by
+
+
+def test_a_frame_that_finds_a_fault_of_ours_costs_nothing_but_itself(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def faulty(frame: WsFrame) -> FrameKind:
+        if frame.msgid == "2":
+            raise ValueError("a bug")
+        return classify(frame)
+
+    monkeypatch.setattr(connection_module, "classify", faulty)
+    ws = StubWs()
+    connection = stage.start(ws)
+    stage.news.wait("authenticated")
+    ws.pushes(text_message("1"), text_message("2"), text_message("3"))
+    stage.news.wait(["1", "3"])
+    assert connection.state is State.READY
+    assert any("a bug" in line for line in stage.log.lines)
+
+
+@pytest.mark.parametrize("errcode", ["--5", "-", "", "\u0663", "9" * 5000])
+def test_an_odd_errcode_ends_nothing(stage: Stage, errcode: str) -> None:
+    ws = StubWs()
+    connection = stage.start(ws)
+    stage.news.wait("authenticated")
+    ws.pushes({"headers": {"req_id": "r"}, "errcode": errcode}, {"errcode": errcode}, text_message("1"))
+    stage.news.wait(["1"])
+    assert connection.state is State.READY
+    assert not any("could not be handled" in line for line in stage.log.lines)
 
 
 def test_a_stop_before_the_first_word_is_still_a_stop(stage: Stage) -> None:

@@ -22,7 +22,7 @@ from wxsdk.aibot.session import (
     Subscribe,
     Wait,
 )
-from wxsdk.errors import AuthFailed, ConnectionLost, Kicked, ReconnectExhausted
+from wxsdk.errors import AuthFailed, ConnectionLost, Kicked, ReconnectExhausted, WxError
 
 LOST = ConnectionLost("The network went.")
 REFUSED = error_for(853000, "invalid secret", "aibot_subscribe")
@@ -207,8 +207,7 @@ def test_what_an_old_connection_says_is_noise() -> None:
     assert life.state is State.CONNECTING
 
 
-@pytest.mark.parametrize("state", [State.CONNECTING, State.SUBSCRIBING, State.READY, State.WAITING])
-def test_stop_works_in_every_live_state_and_twice_is_once(state: State) -> None:
+def in_state(state: State) -> Session:
     life = session()
     life.start()
     if state is not State.CONNECTING:
@@ -218,6 +217,23 @@ def test_stop_works_in_every_live_state_and_twice_is_once(state: State) -> None:
     if state is State.WAITING:
         life.lost(1, LOST, MIDDLE)
     assert life.state is state
+    return life
+
+
+LIVE = [State.CONNECTING, State.SUBSCRIBING, State.READY, State.WAITING]
+
+
+@pytest.mark.parametrize("state", LIVE)
+def test_a_fault_of_ours_is_the_end_in_every_live_state_and_is_told_once(state: State) -> None:
+    life, bug = in_state(state), WxError("The reading thread ended.")
+    assert life.broken(bug) == [Drop(1, bug.what, state in (State.SUBSCRIBING, State.READY)), End(bug)]
+    assert (life.state, life.error) == (State.FAILED, bug)
+    assert life.broken(bug) == []
+
+
+@pytest.mark.parametrize("state", LIVE)
+def test_stop_works_in_every_live_state_and_twice_is_once(state: State) -> None:
+    life = in_state(state)
     (drop,) = life.stop()
     assert isinstance(drop, Drop)
     assert drop.was_open is (state in (State.SUBSCRIBING, State.READY))

@@ -174,8 +174,8 @@ class Connection:
         """The last line of defence: nobody may wait for a reader that is gone."""
         error = WxError(f"The reading thread ended by an unexpected error ({type(exc).__name__}).")
         error.__cause__ = exc
-        self._drop(Drop(self._session.number, error.what, False))
-        self._end(End(error))
+        for effect in self._step(lambda: self._session.broken(error)):
+            self._do[type(effect)](effect)
         self._finish()
 
     def _step(self, step: Callable[[], List[Effect]]) -> List[Effect]:
@@ -275,15 +275,18 @@ class Connection:
             if isinstance(frame, Skipped):
                 self._skip(frame.reason)
                 continue
-            kind = classify(frame)
-            if kind is FrameKind.MESSAGE:
-                pushes.append(frame)
-            elif kind is FrameKind.EVENT:
-                pushes.append(frame)
-                if is_kick(frame):
-                    effects += self._step(lambda: self._session.kicked(self._session.number))
-            else:
-                effects += self._answer(kind, frame, now)
+            try:
+                kind = classify(frame)
+                if kind is FrameKind.MESSAGE:
+                    pushes.append(frame)
+                elif kind is FrameKind.EVENT:
+                    pushes.append(frame)
+                    if is_kick(frame):
+                        effects += self._step(lambda: self._session.kicked(self._session.number))
+                else:
+                    effects += self._answer(kind, frame, now)
+            except Exception as exc:  # noqa: BLE001  a fault of ours that one frame found must not cost the others
+                self._log.error("a frame could not be handled", exc=exc)
         if pushes:
             self._listener.pushed(pushes)
         return effects

@@ -7,6 +7,7 @@ frames of a busy bot are acknowledgements whose body nobody reads.
 from __future__ import annotations
 
 import json
+import re
 from enum import Enum
 from typing import Any, Dict, NamedTuple, Optional, Union
 
@@ -67,6 +68,7 @@ _URGENT = (EventType.ENTER_CHAT.value, EventType.TEMPLATE_CARD_EVENT.value)
 _SUBSCRIBE_PREFIX = WsCmd.SUBSCRIBE.value + "_"
 _PING_PREFIX = WsCmd.HEARTBEAT.value + "_"
 _NO_DICT: Dict[str, Any] = {}
+_NUMBER = re.compile(r"-?[0-9]{1,11}")
 
 
 class WsFrame:
@@ -112,9 +114,7 @@ class WsFrame:
         code = self.raw.get("errcode")
         if isinstance(code, int) and not isinstance(code, bool):
             return code
-        if isinstance(code, str) and code.lstrip("-").isdecimal() and len(code) < 12:
-            return int(code)
-        return None
+        return int(code) if isinstance(code, str) and _NUMBER.fullmatch(code) else None
 
     @property
     def errmsg(self) -> Optional[str]:

@@ -70,6 +70,8 @@ NEXT: Dict[Tuple[State, Step], State] = {
     (State.READY, Step.LOST): State.WAITING,
     (State.CONNECTING, Step.GIVE_UP): State.FAILED,
     (State.SUBSCRIBING, Step.GIVE_UP): State.FAILED,
+    (State.READY, Step.GIVE_UP): State.FAILED,
+    (State.WAITING, Step.GIVE_UP): State.FAILED,
     (State.SUBSCRIBING, Step.KICK): State.KICKED,
     (State.READY, Step.KICK): State.KICKED,
     (State.WAITING, Step.WAITED): State.CONNECTING,
@@ -251,6 +253,12 @@ class Session:
             return []
         return self._connect(Step.WAITED)
 
+    def broken(self, error: WxError) -> List[Effect]:
+        """The shell cannot go on, by a fault of its own."""
+        if self.state is State.CLOSED or self.ended:
+            return []
+        return self._give_up(error, error)
+
     def stop(self) -> List[Effect]:
         """disconnect() was called. Twice is once."""
         if self.ended:
@@ -276,11 +284,14 @@ class Session:
 
     def _failed(self, failures: _Failures, error: WxError, unit: float) -> List[Effect]:
         if failures.add():
-            self.error = error
-            drop = Drop(self.number, error.what, self._socket_is_open)
-            self._move(Step.GIVE_UP)
-            return [drop, End(self._end(failures, error))]
+            return self._give_up(error, self._end(failures, error))
         return self._retry(error, failures.delay(unit))
+
+    def _give_up(self, error: WxError, end: WxError) -> List[Effect]:
+        self.error = error
+        drop = Drop(self.number, error.what, self._socket_is_open)
+        self._move(Step.GIVE_UP)
+        return [drop, End(end)]
 
     def _retry(self, error: WxError, seconds: float) -> List[Effect]:
         self.error = error
