@@ -36,6 +36,28 @@ class Pipe(io.RawIOBase):
         return self._data.read(min(size, 1000))
 
 
+class Lazy(io.RawIOBase):
+    """A raw file that can be sought and gives at most 1000 bytes at once, as io.RawIOBase allows."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = io.BytesIO(data)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._data.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._data.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        return self._data.read(min(size, 1000))
+
+
 def in_memory(data: bytes, _: Path) -> Any:
     return data
 
@@ -56,7 +78,11 @@ def in_a_pipe(data: bytes, _: Path) -> Any:
     return Pipe(data)
 
 
-@pytest.mark.parametrize("given", [in_memory, at_a_path, in_an_open_file, in_a_pipe])
+def in_a_lazy_file(data: bytes, _: Path) -> Any:
+    return Lazy(data)
+
+
+@pytest.mark.parametrize("given", [in_memory, at_a_path, in_an_open_file, in_a_pipe, in_a_lazy_file])
 def test_a_file_arrives_byte_for_byte_however_it_is_given(
     sim: AiBotSim, client: WSClient, tmp_path: Path, given: Callable[[bytes, Path], Any]
 ) -> None:

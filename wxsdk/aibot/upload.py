@@ -59,14 +59,18 @@ class Source:
 
     def read(self, start: int, stop: int) -> bytes:
         """The bytes from *start* to *stop*. Raises UploadFailed when the file has become shorter."""
+        pieces: List[bytes] = []
+        missing = stop - start
         with self._lock:
             self._file.seek(self._start + start)
-            data = self._file.read(stop - start)
-        if not isinstance(data, bytes):
-            raise ConfigError("The file must be opened in binary mode.")
-        if len(data) != stop - start:
+            while missing > 0 and (piece := self._file.read(missing)):  # a raw file may give a part only
+                if not isinstance(piece, bytes):
+                    raise ConfigError("The file must be opened in binary mode.")
+                pieces.append(piece)
+                missing -= len(piece)
+        if missing:
             raise UploadFailed("The file became shorter while it was read.")
-        return data
+        return b"".join(pieces)
 
     def md5_hex(self) -> str:
         digest = hashlib.md5(usedforsecurity=False)
