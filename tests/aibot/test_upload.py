@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from pathlib import Path
-from typing import Any, Callable, List, Tuple
+from typing import Any, Callable, List, Optional, Tuple
 
 import pytest
 
@@ -34,6 +34,21 @@ class Pipe(io.RawIOBase):
 
     def read(self, size: int = -1) -> bytes:
         return self._data.read(min(size, 1000))
+
+
+class Disk(io.BytesIO):
+    """A file that can be read *good* times; then every read raises *error*."""
+
+    def __init__(self, data: bytes, good: int, error: Exception) -> None:
+        super().__init__(data)
+        self._good = good
+        self._error = error
+
+    def read(self, size: Optional[int] = -1) -> bytes:
+        self._good -= 1
+        if self._good < 0:
+            raise self._error
+        return super().read(size)
 
 
 class Lazy(io.RawIOBase):
@@ -205,6 +220,64 @@ def test_what_the_platform_would_refuse_is_refused_before_the_wire(
                 client.upload_media(given, type="file")  # type: ignore[arg-type]
         with pytest.raises(ConfigError):
             client.upload_media(b"x", type="animation")
+    assert not sim.uploads
+
+
+def closed_file(_: Path) -> Any:
+    file = io.BytesIO(b"x")
+    file.close()
+    return file
+
+
+def released_view(_: Path) -> Any:
+    view = memoryview(b"x")
+    view.release()
+    return view
+
+
+class OddPath:
+    def __fspath__(self) -> Any:
+        return 5
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        closed_file,
+        released_view,
+        lambda folder: (folder / "written").open("wb", buffering=0),
+        lambda _: Disk(b"x", 0, OSError(5, "Input/output error")),
+        lambda _: Disk(b"x", 1, EOFError()),
+        lambda _: Disk(b"x" * 10, 1, OSError()),
+        lambda _: io.TextIOWrapper(io.BytesIO(b"text")),
+        lambda _: OddPath(),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_named_before_the_wire(
+    sim: AiBotSim, client: WSClient, tmp_path: Path, make: Callable[[Path], Any]
+) -> None:
+    file = make(tmp_path)
+    with client.connect(wait=5), pytest.raises(ConfigError, match=r"^file ") as caught:
+        client.upload_media(file, type="file")
+    assert "Errno" not in str(caught.value)
+    assert not sim.uploads
+    if hasattr(file, "close"):
+        file.close()
+
+
+def test_a_file_that_fails_in_the_middle_is_a_failed_upload(sim: AiBotSim, client: WSClient) -> None:
+    data = some_bytes(3 * CHUNK_BYTES)
+    error = OSError(5, "Input/output error")
+    with client.connect(wait=5), pytest.raises(UploadFailed, match=r"Chunk 2 of 3 .* Input/output error") as caught:
+        client.upload_media(Disk(data, 5, error), type="file")  # its beginning, the checksum's 3 pieces, and one chunk
+    assert caught.value.__cause__ is not None
+    assert caught.value.__cause__.__cause__ is error
+    assert [upload.media_id for upload in sim.uploads] == [None]
+
+
+def test_a_progress_that_cannot_be_called_is_refused_before_the_wire(sim: AiBotSim, client: WSClient) -> None:
+    with client.connect(wait=5), pytest.raises(ConfigError, match="progress"):
+        client.upload_media(b"x", type="file", progress=5)  # type: ignore[arg-type]
     assert not sim.uploads
 
 

@@ -48,24 +48,28 @@ _INIT, _CHUNK, _FINISH = (
 
 
 class Source:
-    """The bytes of one file, to be read twice: for the checksum, and chunk by chunk."""
+    """The bytes of one file, to be read twice: for the checksum, and chunk by chunk.
+
+    Raises ConfigError, here and in reading, for a file that cannot be read.
+    """
 
     def __init__(self, file: IO[bytes], name: str) -> None:
         self._file = file
-        self._start = file.tell()
         self._lock = threading.Lock()
         self.name = name
-        self.size = file.seek(0, os.SEEK_END) - self._start
+        with _reading():
+            self._start = file.tell()
+            file.seek(0, os.SEEK_END)
+            self.size = max(file.tell() - self._start, 0)
 
     def read(self, start: int, stop: int) -> bytes:
         """The bytes from *start* to *stop*. Raises UploadFailed when the file has become shorter."""
         pieces: List[bytes] = []
-        missing = stop - start
         with self._lock:
-            self._file.seek(self._start + start)
-            while missing > 0 and (piece := self._file.read(missing)):  # a raw file may give a part only
-                if not isinstance(piece, bytes):
-                    raise ConfigError("The file must be opened in binary mode.")
+            with _reading():
+                self._file.seek(self._start + start)
+            missing = stop - start
+            while missing and (piece := _read(self._file, missing)):  # a raw file may give a part only
                 pieces.append(piece)
                 missing -= len(piece)
         if missing:
@@ -80,49 +84,82 @@ class Source:
 
 
 @contextlib.contextmanager
+def _reading() -> Iterator[None]:
+    """Whatever the caller's file raises becomes a ConfigError that says what it was."""
+    try:
+        yield
+    except WxError:
+        raise
+    except Exception as exc:
+        said = (isinstance(exc, OSError) and exc.strerror) or type(exc).__name__
+        raise ConfigError(f"file cannot be read: {said}.") from exc
+
+
+def _read(file: Any, most: int) -> bytes:
+    """What *file* gives at once of *most* bytes, b"" at its end; ConfigError when it gives none."""
+    with _reading():
+        data = file.read(most)
+    if data is None:
+        raise ConfigError("file has no bytes yet: it is in non-blocking mode.")
+    if not isinstance(data, bytes):
+        raise ConfigError(f"file must be opened in binary mode: it gives {type(data).__name__}.")
+    if len(data) > most:
+        raise ConfigError("file gives more bytes than it is asked for.")
+    return data
+
+
+@contextlib.contextmanager
 def opened(file: FileLike, filename: Optional[str]) -> Iterator[Source]:
     """The Source of bytes, of a path, or of a binary file from where it stands; that one is not closed.
 
-    Raises ConfigError for anything else and for a path that cannot be read, LimitExceeded when more than the limit
-    comes out of a file that does not tell its size.
+    Raises ConfigError for anything else and for what cannot be read, LimitExceeded when more than the limit comes out
+    of a file that does not tell its size.
     """
     with contextlib.ExitStack() as stack:
         if isinstance(file, (bytes, bytearray, memoryview)):
-            yield Source(io.BytesIO(bytes(file)), filename or DEFAULT_NAME)
+            with _reading():  # a memoryview may be released
+                data = bytes(file)
+            yield Source(io.BytesIO(data), filename or DEFAULT_NAME)
         elif isinstance(file, (str, os.PathLike)):
-            path = os.fspath(file)
-            try:
-                handle = stack.enter_context(open(path, "rb"))
-            except OSError as exc:
-                raise ConfigError(f"The file cannot be read: {exc.strerror}.") from exc
-            except ValueError as exc:  # a null byte, half of a character
-                raise ConfigError("The path is not one that a file can have.") from exc
-            yield Source(handle, filename or os.path.basename(path))
+            handle = stack.enter_context(_open(file))
+            yield Source(handle, filename or os.path.basename(handle.name))
         elif callable(getattr(file, "read", None)):
             given = getattr(file, "name", None)
             name = filename or (os.path.basename(given) if isinstance(given, str) else "") or DEFAULT_NAME
-            seekable = getattr(file, "seekable", None)
-            if seekable is not None and seekable():
-                yield Source(file, name)
-            else:
-                yield Source(stack.enter_context(_spooled(file)), name)
+            if getattr(file, "closed", False) is True or not _can(file, "readable", True):
+                raise ConfigError("file is not open for reading.")
+            yield Source(file if _can(file, "seekable", False) else stack.enter_context(_spooled(file)), name)
         else:
-            raise ConfigError("upload_media takes bytes, a path or a binary file.")
+            raise ConfigError("file must be bytes, a path or a binary file.")
+
+
+def _open(path: Union[str, os.PathLike[str]]) -> IO[bytes]:
+    try:
+        return open(os.fspath(path), "rb")
+    except OSError as exc:
+        raise ConfigError(f"file cannot be read: {exc.strerror}.") from exc
+    except (TypeError, ValueError) as exc:  # a null byte, half of a character, a path object that gives none
+        raise ConfigError("file is no path that a file can have.") from exc
+
+
+def _can(file: Any, ability: str, otherwise: bool) -> bool:
+    """What *file* says of itself; *otherwise* when it does not say."""
+    ask = getattr(file, ability, None)
+    with _reading():
+        return otherwise if ask is None else bool(ask())
 
 
 @contextlib.contextmanager
 def _spooled(file: Any) -> Iterator[IO[bytes]]:
     with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as spool:
         size = 0
-        while True:
-            data = file.read(CHUNK_BYTES)
-            if not isinstance(data, bytes):
-                raise ConfigError("The file must be opened in binary mode.")
-            if not data:
-                break
+        while data := _read(file, CHUNK_BYTES):
             size += len(data)
             check_file_size(size)
-            spool.write(data)
+            try:
+                spool.write(data)
+            except OSError as exc:
+                raise UploadFailed(f"The file cannot be kept for sending: {exc.strerror}.") from exc
         spool.seek(0)
         yield spool
 
@@ -137,6 +174,8 @@ def upload(
     progress: Optional[Progress],
 ) -> UploadMediaResult:
     """See ``WSClient.upload_media``."""
+    if progress is not None and not callable(progress):
+        raise ConfigError("progress must be callable.")
     with opened(file, filename) as source:
         head = source.read(0, min(HEAD_BYTES, source.size))
         plan = plan_upload(media_type, source.name, source.size, head)
@@ -197,7 +236,7 @@ class _Upload:
             self._ready.append((index, tries))
         while self._ready and self._in_flight < self._plan.concurrency:
             index, tries = self._ready.popleft()
-            body = chunk_body(self._upload_id, index, self._source.read(*self._plan.span(index)))
+            body = chunk_body(self._upload_id, index, self._bytes_of(index))
             req_id = generate_req_id(_CHUNK)
             text = encode_frame(_CHUNK, req_id, body)
             tell = partial(self._tell, index, tries)
@@ -206,6 +245,12 @@ class _Upload:
             except WxError as exc:
                 raise self._failed(index, exc) from exc
             self._in_flight += 1
+
+    def _bytes_of(self, index: int) -> bytes:
+        try:
+            return self._source.read(*self._plan.span(index))
+        except ConfigError as exc:  # which would say that nothing was sent
+            raise self._failed(index, exc) from exc
 
     def _tell(self, index: int, tries: int, outcome: Outcome) -> None:
         self._outcomes.put((index, tries, outcome))
