@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import gzip
 import pathlib
@@ -15,12 +16,13 @@ from typing import Any, Callable, Iterator, Optional
 
 import pytest
 
-from wxsdk.errors import ConfigError, TransportError
+from wxsdk.errors import TransportError
 from wxsdk.runtime import http as http_module
 from wxsdk.runtime import sockets
-from wxsdk.runtime.http import HttpDoor, SizedBlocks, split_proxy
+from wxsdk.runtime.http import HttpDoor, SizedBlocks
 
 from .servers import Handler, Peer, RawServer, answering
+from .test_proxy import LOGINS
 
 PROMPT = 2.0  # seconds; what an interruption may take on a busy machine (it takes about a millisecond)
 SHORT = 0.15  # seconds of a deadline that is meant to pass
@@ -861,6 +863,23 @@ def test_a_proxy_by_argument_is_used(proxy: RawServer, scheme: str) -> None:
     assert proxy.requests[0].headers["proxy-authorization"].startswith("Basic ")
 
 
+@pytest.mark.parametrize(("written", "meant"), LOGINS)
+def test_the_login_of_a_proxy_is_percent_decoded_and_utf_8(
+    proxy: RawServer,
+    certificate: pathlib.Path,
+    server_tls: ssl.SSLContext,
+    monkeypatch: pytest.MonkeyPatch,
+    written: str,
+    meant: str,
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    with RawServer(answering(b"behind"), server_tls) as server:
+        for url in ("http://somewhere.invalid/x", server.url):
+            _proxied(f"http://{written}@127.0.0.1:{proxy.port}", url)
+    basic = "Basic " + base64.b64encode(meant.encode()).decode()
+    assert [request.headers["proxy-authorization"] for request in proxy.requests] == [basic] * 2
+
+
 def test_a_tunnel_is_opened_for_tls(
     proxy: RawServer, certificate: pathlib.Path, server_tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -897,8 +916,6 @@ def test_a_proxy_that_refuses_the_tunnel_was_not_sent_anything() -> None:
 
 @pytest.mark.parametrize("kind", ["socks5://127.0.0.1:1080", "ftp://127.0.0.1:1", "http://", "http://127.0.0.1:x"])
 def test_a_proxy_of_another_kind_is_refused_and_not_passed_by(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigError, match="proxy"):
-        split_proxy(kind)
     with RawServer(answering()) as server:
         error = _failure(lambda: _proxied(kind, server.url))
         monkeypatch.setenv("ALL_PROXY", kind)
@@ -906,12 +923,6 @@ def test_a_proxy_of_another_kind_is_refused_and_not_passed_by(kind: str, monkeyp
         assert server.connections == 0
     assert "proxy" in str(error)
     assert "proxy" in str(error_of_environment)
-
-
-def test_a_proxy_is_split_into_its_parts() -> None:
-    assert split_proxy("http://me:word@host.example:3128") == ("host.example", 3128, "me:word")
-    assert split_proxy("host.example:3128") == ("host.example", 3128, None)
-    assert split_proxy("http://host.example") == ("host.example", 8080, None)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from wxsdk.runtime.wsock import TEXT, WsConnection, WsDoor
 
 from .servers import Handler, Peer, RawServer
 from .test_http import _proxy
+from .test_proxy import LOGINS
 from .test_wsframes import frame
 
 PROMPT = 2.0  # seconds; what an interruption may take on a busy machine (it takes about a millisecond)
@@ -585,6 +586,15 @@ def test_a_tunnel_leads_through_a_proxy(
                 assert _texts(ws, 1) == [b"through"]
             assert proxy.requests[0].path == f"127.0.0.1:{server.port}"
             assert proxy.requests[0].headers["proxy-authorization"] == "Basic " + base64.b64encode(b"me:word").decode()
+
+
+@pytest.mark.parametrize(("written", "meant"), LOGINS)
+def test_the_login_of_a_proxy_is_percent_decoded_and_utf_8(written: str, meant: str) -> None:
+    with RawServer(echo) as server, RawServer(_proxy) as proxy:
+        with connected(server, WsDoor(proxy=f"http://{written}@127.0.0.1:{proxy.port}")):
+            pass
+        login = proxy.requests[0].headers["proxy-authorization"]
+    assert login == "Basic " + base64.b64encode(meant.encode()).decode()
 
 
 def test_a_proxy_of_the_environment_is_used_unless_excepted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,7 +65,8 @@ class WeixinConfig:
         outbox_max_count: how many may wait (86,400 s and 1,000, choices of ours).
     client_id_prefix: start of the ids that sent messages get.
     single_instance: refuse to run beside another client of the same bot on this machine.
-    proxy: URL of an HTTP proxy, "" for none, None for what the environment says.
+    proxy: "http://[user:password@]host:port", "" for none, None for what the environment says. User and password are
+        percent-encoded: "p%40ss" for "p@ss".
     """
 
     token: str

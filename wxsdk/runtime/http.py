@@ -18,11 +18,12 @@ import requests
 from requests.utils import get_environ_proxies, select_proxy
 
 from .. import __version__
-from ..errors import ConfigError, TransportError
+from ..errors import TransportError
 from .forked import tell_of_forks
 from .http_connections import BLOCK_SIZE, Call, Line, Refused, is_allowed_by_name, keep_headers, make_session
 from .http_errors import translated
 from .httplog import own_exchange
+from .proxy import read_proxy
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024  # of an answer held in memory; far above any batch the platforms send
 MAX_REDIRECTS = 5
@@ -256,8 +257,7 @@ class HttpDoor:
         if found is None:
             proxy = (environment_proxy(url) if self._proxy is None else self._proxy) or ""
             if proxy:
-                split_proxy(proxy)
-                proxy = proxy if "//" in proxy else f"http://{proxy}"
+                proxy = read_proxy(proxy).url
             found = self._proxies_of[origin] = {"http": proxy, "https": proxy}
         return found
 
@@ -275,19 +275,3 @@ def _redirected(url: str, target: str) -> str:
 def environment_proxy(url: str) -> Optional[str]:
     """The proxy that HTTP(S)_PROXY, ALL_PROXY and NO_PROXY name for *url*, None for none."""
     return select_proxy(url, get_environ_proxies(url))
-
-
-def split_proxy(proxy: str) -> Tuple[str, int, Optional[str]]:
-    """Host, port and user:password (or None) of an http proxy's URL; ConfigError for any other kind.
-
-    A SOCKS proxy is refused, not passed by: whoever set it does not want direct connections.
-    """
-    parts = urlsplit(proxy if "//" in proxy else f"//{proxy}", scheme="http")
-    try:
-        port = parts.port
-    except ValueError:
-        port = -1
-    if parts.scheme != "http" or not parts.hostname or port == -1:
-        raise ConfigError("The proxy is not usable.", remedy="Give it as http://host:port.")
-    login = None if parts.username is None else f"{parts.username}:{parts.password or ''}"
-    return parts.hostname, port or 8080, login  # 8080: what requests and curl assume for a proxy

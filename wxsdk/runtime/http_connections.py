@@ -10,7 +10,7 @@ import threading
 import time
 import weakref
 from dataclasses import dataclass
-from typing import Any, Mapping, Optional
+from typing import Any, Dict, Mapping, Optional
 
 import certifi
 import requests
@@ -20,6 +20,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from ..errors import ConfigError
 from . import sockets
+from .proxy import read_proxy
 from .sockets import Interrupter
 
 POOL_SIZE = 32  # connections kept for reuse; more callers than this at once open and close their own
@@ -214,6 +215,10 @@ class _Adapter(HTTPAdapter):
         manager = super().proxy_manager_for(proxy, blocksize=BLOCK_SIZE, **kwargs)
         manager.pool_classes_by_scheme = self._pool_classes
         return manager
+
+    def proxy_headers(self, proxy: str) -> Dict[str, str]:
+        """As for a tunnel of the door ``wsock``. (The inherited one takes Latin-1 only, and no user alone.)"""
+        return read_proxy(proxy).headers
 
     def close(self) -> None:
         """Close the idle connections now. (urllib3 waits until a pool is garbage, and any traceback keeps it alive.)"""

@@ -7,7 +7,6 @@ So a peer that stops reading holds up nobody, and a thread that sends costs no f
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import http.client
 import socket
@@ -24,8 +23,9 @@ import websocket
 from ..errors import ConfigError, ConnectionLost, TransportError
 from ..redact import scrub_exception
 from . import sockets
-from .http import environment_proxy, split_proxy
+from .http import environment_proxy
 from .http_connections import verifying_context
+from .proxy import read_proxy
 from .sockets import Interrupted, Interrupter, Readiness
 from .wsframes import CLOSE, PING, PONG, SKIPPED, TEXT, FrameParser, Message, client_frame
 
@@ -36,6 +36,8 @@ NORMAL = 1000  # "the purpose is fulfilled"; RFC 6455, 7.4.1
 NO_STATUS = 1005  # "no code was in the close frame"; RFC 6455, 7.4.1
 SWITCHING_PROTOCOLS = 101  # "yes" to the handshake; RFC 6455, 4.1
 ABNORMAL = 1006  # "there was no close frame"; RFC 6455, 7.4.1
+
+_NOBODY, _READER = 0, -1  # as flushers, beside the numbers of threads, which are positive
 
 
 # The last four: what websocket-client makes of a status line that is none, and of a Content-Length beyond all measure.
@@ -115,17 +117,14 @@ class WsDoor:
         sockets.hold_deadlines(secured)
         return secured
 
-    def _tunnel(self, proxy: str, host: str, port: int, deadline: float) -> Tuple[Any, int]:
-        """A connection through the CONNECT method of *proxy*."""
-        proxy_host, proxy_port, login = split_proxy(proxy)
-        sock, number = sockets.connect(proxy_host, proxy_port, self._interrupter, deadline)
-        headers = {}
-        if login is not None:
-            headers["Proxy-Authorization"] = "Basic " + base64.b64encode(login.encode()).decode()
-        tunnel = http.client.HTTPConnection(proxy_host, proxy_port)
+    def _tunnel(self, proxy_url: str, host: str, port: int, deadline: float) -> Tuple[Any, int]:
+        """A connection through the CONNECT method of the proxy."""
+        proxy = read_proxy(proxy_url)
+        sock, number = sockets.connect(proxy.host, proxy.port, self._interrupter, deadline)
+        tunnel = http.client.HTTPConnection(proxy.host, proxy.port)
         tunnel._create_connection = lambda *_: sock  # type: ignore[attr-defined]
         try:
-            tunnel.set_tunnel(host, port, headers)
+            tunnel.set_tunnel(host, port, proxy.headers)
             tunnel.connect()
         except BaseException:
             sockets.close_now(sock)
@@ -189,8 +188,8 @@ class WsConnection:
         self._tls_lock = threading.Lock()
         self._out_lock = threading.Lock()
         self._out: List[bytes] = []
-        self._flushing = False  # some thread writes, or left the rest to the reading thread (_stalled)
-        self._stalled = False
+        self._flusher = _NOBODY  # the thread that writes for all
+        self._stalled = False  # the rest is left to the reading thread
         self._partial: Union[bytes, memoryview, None] = None  # what is being written; of the thread that flushes
         self._queued_bytes = 0
         self._written_bytes = 0
@@ -257,21 +256,32 @@ class WsConnection:
         return locked
 
     def _send(self, frame: bytes) -> int:
-        with self._out_lock:
-            if self._closed:
-                raise ConnectionLost("The connection is closed.", kind="tcp")
-            ticket = self._queued_bytes
-            self._queued_bytes += len(frame)
-            if self._flushing:  # the thread that flushes takes this frame along
-                self._out.append(frame)
-                return ticket
-            self._flushing = True
-            self._partial = frame
-        self._flush()
+        try:
+            with self._out_lock:
+                if self._closed:
+                    raise ConnectionLost("The connection is closed.", kind="tcp")
+                ticket = self._queued_bytes
+                flushed_by_another = self._flusher != _NOBODY  # who takes this frame along
+                if flushed_by_another:
+                    self._out.append(frame)
+                else:
+                    self._flusher = threading.get_ident()
+                    self._partial = frame
+                self._queued_bytes = ticket + len(frame)
+            if not flushed_by_another:
+                self._flush()
+        except ConnectionLost:
+            raise
+        except BaseException:
+            # A Ctrl-C. Where it struck the thread that writes for all, what was taken is not known, so nothing could
+            # follow it.
+            if self._flusher == threading.get_ident():
+                self.abort()
+            raise
         return ticket
 
     def _flush(self) -> None:
-        """Write until nothing is left or the system takes no more; the caller has set _flushing."""
+        """Write until nothing is left or the system takes no more; the caller has made itself the flusher."""
         while True:
             part = self._partial
             if part is not None:
@@ -280,6 +290,7 @@ class WsConnection:
                     count = self._write(part)
                 except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
                     self._untouch()
+                    self._flusher = _READER
                     self._stalled = True
                     self._readiness.wake()
                     return
@@ -294,7 +305,7 @@ class WsConnection:
             with self._out_lock:
                 if not self._out or self._closed:
                     self._partial = None
-                    self._flushing = False
+                    self._flusher = _NOBODY
                     return
                 self._partial = self._out[0] if len(self._out) == 1 else b"".join(self._out)
                 self._out.clear()
@@ -310,7 +321,7 @@ class WsConnection:
                 self._emptied = False
                 if self._readiness.wait(self._stalled):
                     self._stalled = False
-                    self._flush()
+                    self._flush()  # as _READER
             try:
                 data = self._recv(READ_BYTES)
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
