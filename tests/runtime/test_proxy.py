@@ -7,6 +7,7 @@ import base64
 import pytest
 
 from wxsdk.errors import ConfigError
+from wxsdk.runtime.http import HttpDoor
 from wxsdk.runtime.proxy import Proxy, read_proxy
 
 # How a user and a password are written in a URL, and what the proxy is to be told.
@@ -25,7 +26,12 @@ def test_a_proxy_is_read_into_its_parts() -> None:
     assert read_proxy("http://me:word@host.example:3128") == Proxy("host.example", 3128, b"me:word")
     assert read_proxy("host.example:3128") == Proxy("host.example", 3128)
     assert read_proxy("http://[::1]:3128/") == Proxy("::1", 3128)
-    assert read_proxy("http://host.example") == Proxy("host.example", 8080)
+
+
+def test_a_proxy_without_a_port_means_that_of_http_which_both_doors_are_told() -> None:
+    for url in ("http://host.example", "host.example", "http://host.example:0/"):
+        assert read_proxy(url) == Proxy("host.example", 80)
+    assert HttpDoor(proxy="host.example")._proxies("https://somewhere.invalid/")["https"] == "http://host.example:80"
 
 
 @pytest.mark.parametrize(("written", "meant"), LOGINS)

@@ -49,7 +49,7 @@ class WSClientOptions:
     single_instance: refuse, with AlreadyRunning, a second client of this bot on this machine (it would kick the first).
     ssl_context: an ssl.SSLContext of yours (a private CA), for the gateway and for media downloads.
     proxy: "http://[user:password@]host:port", a CONNECT proxy; "" for none, None for what the environment says. User and
-        password are percent-encoded: "p%40ss" for "p@ss".
+        password are percent-encoded: "p%40ss" for "p@ss". Without a port it is 80.
     logger: an object with debug, info, warning (or warn) and error; None: the standard logger "wxsdk.aibot".
     """
 

@@ -66,7 +66,7 @@ class WeixinConfig:
     client_id_prefix: start of the ids that sent messages get.
     single_instance: refuse to run beside another client of the same bot on this machine.
     proxy: "http://[user:password@]host:port", "" for none, None for what the environment says. User and password are
-        percent-encoded: "p%40ss" for "p@ss".
+        percent-encoded: "p%40ss" for "p@ss". Without a port it is 80.
     """
 
     token: str

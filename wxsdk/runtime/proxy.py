@@ -9,7 +9,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
 
 from ..errors import ConfigError
 
-DEFAULT_PORT = 8080  # of a URL that names none
+DEFAULT_PORT = 80  # of an http URL that names none (RFC 9110, 4.2.1), which is what requests makes of a proxy's, too
 
 
 @dataclass(frozen=True)
