@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from typing import Any, Dict
+
+import pytest
 
 from wxsdk.aibot.bodies import (
     Feedback,
@@ -21,6 +24,7 @@ from wxsdk.aibot.bodies import (
     stream_body,
 )
 from wxsdk.aibot.cards import Button, TemplateCard
+from wxsdk.errors import ConfigError
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 20
 
@@ -59,6 +63,25 @@ def test_a_picture_carries_base64_and_md5_and_does_not_print_itself() -> None:
     assert base64.b64decode(item.image.base64) == PNG
     assert item.image.md5 == hashlib.md5(PNG).hexdigest()
     assert item.image.base64 not in repr(item)
+
+
+@pytest.mark.parametrize("data", ["text", None, 5])
+def test_a_picture_is_bytes(data: Any) -> None:
+    with pytest.raises(ConfigError, match="data must be"):
+        ReplyMsgItem.of(data)
+
+
+def test_a_body_that_holds_itself_is_refused() -> None:
+    body: Dict[str, Any] = {"msgtype": "markdown"}
+    body["markdown"] = body
+    with pytest.raises(ConfigError, match="nested too deep"):
+        as_wire(body)
+
+
+@pytest.mark.parametrize("options", ["title", 5, ["title"], True, ""])
+def test_video_options_are_an_object(options: Any) -> None:
+    with pytest.raises(ConfigError, match="video_options must be an object"):
+        media_body("video", "m", options)
 
 
 def test_media_bodies_name_their_part_after_the_type() -> None:

@@ -10,7 +10,9 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional
 
+from ..errors import ConfigError
 from ..wiretype import WireType
+from .fields import need_object
 from .inbound import WireEnum
 
 
@@ -47,7 +49,9 @@ class ReplyMsgItem(WireType):
 
     @classmethod
     def of(cls, data: bytes) -> ReplyMsgItem:
-        """The item for the bytes of a JPG or PNG."""
+        """The item for the bytes of a JPG or PNG; ConfigError for anything but bytes."""
+        if not isinstance(data, (bytes, bytearray, memoryview)):
+            raise ConfigError(f"data must be the bytes of a picture, not {type(data).__name__}.")
         digest = hashlib.md5(data, usedforsecurity=False).hexdigest()
         return cls(ReplyImage(base64_codec.b64encode(data).decode("ascii"), digest))
 
@@ -147,13 +151,23 @@ class StreamWithTemplateCardBody(WireType):
 
 
 def as_wire(value: Any) -> Any:
-    """*value* as plain dicts and lists: dataclasses at any depth become their wire form, the rest stays as it is."""
+    """*value* as plain dicts and lists: dataclasses at any depth become their wire form, the rest stays as it is.
+
+    Raises ConfigError for what is nested too deep, or in itself.
+    """
+    try:
+        return _as_wire(value)
+    except RecursionError:
+        raise ConfigError("The message is nested too deep.") from None
+
+
+def _as_wire(value: Any) -> Any:
     if isinstance(value, WireType):
-        return as_wire(value.to_dict())
+        return _as_wire(value.to_dict())
     if isinstance(value, dict):
-        return {key: as_wire(part) for key, part in value.items()}
+        return {key: _as_wire(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return [as_wire(part) for part in value]
+        return [_as_wire(part) for part in value]
     return value
 
 
@@ -170,11 +184,12 @@ def stream_body(
 
 
 def media_body(media_type: str, media_id: str, video_options: Any = None) -> Dict[str, Any]:
-    """The wire form of a media message. *video_options*: VideoOptions or a dict, of videos only."""
+    """The wire form of a media message. *video_options*: VideoOptions or a dict (else ConfigError), of videos only."""
     kind = str(media_type)
     content: Dict[str, Any] = {"media_id": media_id}
     if video_options is not None:
-        content.update({name: text for name, text in as_wire(video_options).items() if text is not None})
+        options = need_object(as_wire(video_options), "video_options")
+        content.update({name: text for name, text in options.items() if text is not None})
     return {"msgtype": kind, kind: content}
 
 
