@@ -74,16 +74,17 @@ def test_without_receive_id_any_is_accepted() -> None:
 
 @pytest.mark.parametrize(
     ("token", "key", "receive_id"),
-    [("", TEXT_KEY, ""), (None, TEXT_KEY, ""), ("t", "short", ""), ("t", TEXT_KEY, None)],
+    [("", TEXT_KEY, ""), (None, TEXT_KEY, ""), ("t", "short", ""), ("t", TEXT_KEY, None), ("t", TEXT_KEY, "\ud800")],
 )
 def test_unusable_settings_are_refused(token: Any, key: Any, receive_id: Any) -> None:
     with pytest.raises(ConfigError):
         WecomCrypto(token, key, receive_id)
 
 
-def test_half_a_character_is_refused() -> None:
-    with pytest.raises(ConfigError):
-        CRYPTO.encrypt("\ud800", 1, "n")
+@pytest.mark.parametrize("text", ["\ud800", b"hello", None, 5])
+def test_what_is_no_text_is_not_encrypted(text: Any) -> None:
+    with pytest.raises(ConfigError, match="text "):
+        CRYPTO.encrypt(text, 1, "n")
 
 
 def test_the_repr_shows_no_secret() -> None:

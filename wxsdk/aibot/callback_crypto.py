@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Union
 
 from ..errors import ConfigError, DecryptError
 from .aes import cbc_decrypt, cbc_encrypt, key_bytes
+from .fields import need_text
 
 _SALT_BYTES = 16  # random, before the length; protocol-aibot, 7
 _LENGTH_BYTES = 4  # big-endian
@@ -34,8 +35,7 @@ class WecomCrypto:
     def __init__(self, token: str, encoding_aes_key: str, receive_id: str = "") -> None:
         if not isinstance(token, str) or not token:
             raise ConfigError("WecomCrypto: token must be a non-empty str.")
-        if not isinstance(receive_id, str):
-            raise ConfigError("WecomCrypto: receive_id must be a str.")
+        need_text(receive_id, "WecomCrypto: receive_id", empty=True)
         key = key_bytes(encoding_aes_key)
         if key is None:
             raise ConfigError("WecomCrypto: encoding_aes_key must be base64 of 32 bytes (43 characters).")
@@ -57,11 +57,8 @@ class WecomCrypto:
         return hmac.compare_digest(wanted, str(signature).encode("utf-8", "surrogatepass"))
 
     def encrypt(self, text: str, timestamp: Union[str, int], nonce: str) -> Encrypted:
-        """*text* encrypted, and signed with *timestamp* and *nonce*."""
-        try:
-            message = text.encode("utf-8")
-        except UnicodeEncodeError:
-            raise ConfigError("The text holds half a character (a lone surrogate), which UTF-8 cannot carry.") from None
+        """*text* encrypted, and signed with *timestamp* and *nonce*. Raises ConfigError when *text* is no good str."""
+        message = need_text(text, "text", empty=True).encode("utf-8")
         head = secrets.token_bytes(_SALT_BYTES) + len(message).to_bytes(_LENGTH_BYTES, "big")
         sealed = cbc_encrypt(self._key, head + message + self._receive_id.encode("utf-8"))
         encrypted = base64.b64encode(sealed).decode("ascii")
