@@ -180,6 +180,22 @@ def test_an_address_is_needed(client: WSClient, tmp_path: Path) -> None:
             client.download_file(url, None)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("folder", [None, 5, b"folder", "a\0b", "\ud800", ["folder"]])
+def test_what_is_no_folder_is_refused_before_the_download(sim: AiBotSim, client: WSClient, folder: Any) -> None:
+    media = offer(sim)
+    with pytest.raises(ConfigError, match="folder "):
+        client.save_file(media.url, media.aeskey, folder)
+    assert media.downloads == 0
+
+
+@pytest.mark.parametrize("key", [0, b"", b"key", False, ["key"]])
+def test_a_key_is_a_str_or_none(sim: AiBotSim, client: WSClient, key: Any) -> None:
+    media = offer(sim)
+    with pytest.raises(ConfigError, match="aes_key "):
+        client.download_file(media.url, key)
+    assert media.downloads == 0
+
+
 def test_a_folder_that_cannot_be_written_is_a_failed_download(sim: AiBotSim, client: WSClient, tmp_path: Path) -> None:
     media = offer(sim)
     taken = tmp_path / "file"

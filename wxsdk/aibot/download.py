@@ -36,7 +36,7 @@ class Downloads:
 
     def to_folder(self, url: str, aes_key: Optional[str], folder: Folder) -> Path:
         """See ``WSClient.save_file``."""
-        target = Path(folder)
+        target = _folder(folder)
         with self._fetched(url, aes_key) as (name, pieces), _disk_errors():
             target.mkdir(parents=True, exist_ok=True)
             descriptor, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=target)
@@ -63,6 +63,8 @@ class Downloads:
         """The name and the plain pieces of the file at *url*; a piece is valid until the next one."""
         if not isinstance(url, str) or not url:
             raise ConfigError("There is no url to download from.")
+        if aes_key is not None and not isinstance(aes_key, str):
+            raise ConfigError(f"aes_key must be a str or None, not {type(aes_key).__name__}.")
         decryptor = MediaDecryptor(media_key(aes_key)) if aes_key else None
         limit = self._options.max_download_bytes
         try:
@@ -82,6 +84,19 @@ class Downloads:
                 yield name, _plain(stream, decryptor, limit)
         except TransportError as exc:
             raise DownloadFailed(f"The file could not be fetched. {exc.what}", remedy=exc.remedy) from exc
+
+
+def _folder(folder: Folder) -> Path:
+    """*folder* as a Path; ConfigError when there can be no such folder."""
+    try:
+        path = Path(folder)
+        if b"\0" in os.fsencode(path):
+            raise ConfigError("folder holds a null byte.")
+    except TypeError:
+        raise ConfigError(f"folder must be a str or a path, not {type(folder).__name__}.") from None
+    except UnicodeEncodeError:
+        raise ConfigError("folder holds half a character (a lone surrogate), which no path can carry.") from None
+    return path
 
 
 def _plain(stream: HttpStream, decryptor: Optional[MediaDecryptor], limit: int) -> Iterator[Union[bytes, memoryview]]:
