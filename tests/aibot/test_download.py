@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import os
 import socket
 import ssl
@@ -14,12 +15,14 @@ import pytest
 
 from tests.aibot.conftest import MakeClient
 from tests.runtime.servers import RawServer, answering
+from wxsdk.aibot.aes import cbc_encrypt
 from wxsdk.aibot.client import WSClient
 from wxsdk.aibot.config import WSClientOptions
 from wxsdk.errors import ConfigError, DecryptError, DownloadFailed, LimitExceeded
 from wxsdk.sim.aibot import HOSTILE_NAMES, AiBotSim, Generated, SimMedia
 from wxsdk.testing import no_leaks
 
+GZIP = "Content-Encoding: gzip\r\n"  # then the body's length is not known before its end
 OTHER_KEY = base64.b64encode(bytes(range(32))).decode()
 
 
@@ -154,6 +157,25 @@ def test_a_file_over_the_limit_is_refused(sim: AiBotSim, make_client: MakeClient
     assert list(tmp_path.iterdir()) == []
     exact = offer(sim, b"x" * 1000)
     assert len(client.download_file(exact.url, exact.aeskey)[0]) == 1000
+
+
+@pytest.mark.parametrize("announced", [True, False])
+@pytest.mark.parametrize("encrypted", [True, False])
+def test_the_limit_is_of_the_plain_bytes_to_the_byte(tmp_path: Path, encrypted: bool, announced: bool) -> None:
+    key = OTHER_KEY if encrypted else None
+    client = WSClient(WSClientOptions("bot", "secret", max_download_bytes=1000))
+    for size in (991, 992, 999, 1000, 1001, 1023, 1024, 1056):  # the padding makes 1024 of 992 to 1023
+        content = cbc_encrypt(base64.b64decode(OTHER_KEY), b"x" * size) if encrypted else b"x" * size
+        handler = answering(content) if announced else answering(gzip.compress(content), headers=GZIP)
+        with RawServer(handler) as server:
+            if size <= 1000:
+                assert len(client.download_file(server.url, key)[0]) == size
+            else:
+                with pytest.raises(LimitExceeded) as caught:
+                    client.save_file(server.url, key, tmp_path)
+                assert (caught.value.limit, 1000 < caught.value.actual <= size) == (1000, True)
+    assert list(tmp_path.iterdir()) == []
+    assert client.disconnect()
 
 
 def test_a_redirect_to_a_private_address_needs_trust(sim: AiBotSim, make_client: MakeClient) -> None:

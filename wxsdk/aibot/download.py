@@ -100,19 +100,24 @@ def _folder(folder: Folder) -> Path:
 
 
 def _plain(stream: HttpStream, decryptor: Optional[MediaDecryptor], limit: int) -> Iterator[Union[bytes, memoryview]]:
-    most = limit + (PAD_BLOCK if decryptor is not None else 0)
-    _check_size(stream.length, most)
-    received = 0
+    if stream.length is not None:
+        # Of an encrypted file, up to PAD_BLOCK bytes are padding; how many shows at its end only.
+        _check_size(stream.length - (PAD_BLOCK if decryptor is not None else 0), limit)
+    size = 0
+    for piece in stream.blocks() if decryptor is None else _decrypted(stream, decryptor):
+        size += len(piece)
+        _check_size(size, limit)
+        yield piece
+
+
+def _decrypted(stream: HttpStream, decryptor: MediaDecryptor) -> Iterator[Union[bytes, memoryview]]:
     for block in stream.blocks():
-        received += len(block)
-        _check_size(received, most)
-        yield block if decryptor is None else decryptor.update(block)
-    if decryptor is not None:
-        yield decryptor.finish()
+        yield decryptor.update(block)
+    yield decryptor.finish()
 
 
-def _check_size(size: Optional[int], limit: int) -> None:
-    if size is not None and size > limit:
+def _check_size(size: int, limit: int) -> None:
+    if size > limit:
         raise LimitExceeded(
             "The file is too large in bytes.", limit=limit, actual=size, remedy="max_download_bytes allows larger ones."
         )
