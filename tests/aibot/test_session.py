@@ -114,6 +114,14 @@ def test_ten_failed_connects_are_the_end() -> None:
     assert (life.state, life.ended, life.number) == (State.FAILED, True, 10)
 
 
+def test_the_end_says_the_remedy_that_the_last_failure_has() -> None:
+    for last, remedy in ((LOST, "ws_url"), (ConnectionLost("Refused.", remedy="Check the password."), "the password")):
+        life = session(max_reconnect_attempts=1)
+        life.start()
+        (error,) = ends(life.lost(life.number, last, MIDDLE))
+        assert remedy in error.remedy
+
+
 def test_five_refusals_are_the_end_and_gaps_do_not_shrink() -> None:
     life = session()
     life.start()

@@ -1,14 +1,15 @@
-"""What the URL of a proxy says."""
+"""What the URL of a proxy says, and asking one for a tunnel."""
 
 from __future__ import annotations
 
 import base64
+import io
 
 import pytest
 
 from wxsdk.errors import ConfigError
 from wxsdk.runtime.http import HttpDoor
-from wxsdk.runtime.proxy import Proxy, read_proxy
+from wxsdk.runtime.proxy import Proxy, TunnelRefused, open_tunnel, read_proxy
 
 # How a user and a password are written in a URL, and what the proxy is to be told.
 LOGINS = [
@@ -67,3 +68,34 @@ def test_a_password_that_breaks_the_url_is_refused_with_the_way_to_write_it() ->
     with pytest.raises(ConfigError, match="%2F for /") as caught:
         read_proxy("http://me:can/ary@host.example:3128")
     assert "ary" not in str(caught.value)
+
+
+class Line:
+    """A connected socket to a proxy that has answered already."""
+
+    def __init__(self, answer: bytes) -> None:
+        self._answer = answer
+        self.sent = b""
+
+    def sendall(self, data: bytes) -> None:
+        self.sent += data
+
+    def makefile(self, mode: str) -> io.BytesIO:
+        return io.BytesIO(self._answer)
+
+
+@pytest.mark.parametrize(
+    ("host", "name"), [("host.example", "host.example"), ("::1", "[::1]"), ("bücher.example", "xn--bcher-kva.example")]
+)
+def test_a_tunnel_is_asked_for_in_the_form_of_http_1_1(host: str, name: str) -> None:
+    line = Line(b"HTTP/1.1 204 Fine\r\nVia: x\r\n\r\n")
+    open_tunnel(line, Proxy("p", 1, b"me:word"), host, 443)
+    assert line.sent.decode() == (
+        f"CONNECT {name}:443 HTTP/1.1\r\nHost: {name}:443\r\nProxy-Authorization: Basic bWU6d29yZA==\r\n\r\n"
+    )
+
+
+def test_a_tunnel_that_is_refused_tells_the_status() -> None:
+    with pytest.raises(TunnelRefused) as caught:
+        open_tunnel(Line(b"HTTP/1.1 407 No\r\nContent-Length: 9\r\n\r\nsome body"), Proxy("p", 1), "h", 80)
+    assert caught.value.status == 407

@@ -12,6 +12,7 @@ import ssl
 import struct
 import threading
 import time
+import traceback
 from typing import Any, Callable, Iterator, Optional
 
 import pytest
@@ -20,7 +21,7 @@ from wxsdk.errors import ConnectionLost, TransportError
 from wxsdk.runtime import wsock
 from wxsdk.runtime.wsock import TEXT, WsConnection, WsDoor
 
-from .servers import Handler, Peer, RawServer
+from .servers import Handler, Peer, RawServer, answering
 from .test_http import _proxy
 from .test_proxy import LOGINS
 from .test_wsframes import frame
@@ -618,6 +619,18 @@ def test_a_proxy_that_refuses_is_a_transport_error(answer: bytes) -> None:
 
     with RawServer(handle) as proxy:
         _refusal("wss://somewhere.invalid/", door=WsDoor(proxy=proxy.url))
+
+
+@pytest.mark.parametrize(("status", "remedy"), [(407, "the user and the password"), (403, "may, and can, connect")])
+def test_a_proxy_that_refuses_the_tunnel_is_named_with_its_status_and_a_remedy(status: int, remedy: str) -> None:
+    with RawServer(answering(status=f"{status} canary")) as proxy:
+        url = f"http://canary:canary@127.0.0.1:{proxy.port}"
+        error = _refusal("wss://somewhere.invalid/", door=WsDoor(proxy=url))
+    assert (error.kind, error.status) == ("http", status)
+    assert f"The proxy refused the tunnel with HTTP status {status}." in str(error)
+    assert remedy in error.remedy
+    trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    assert "canary" not in str(error) + repr(error) + trace
 
 
 def test_a_silent_proxy_keeps_the_deadline() -> None:

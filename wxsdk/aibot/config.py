@@ -48,8 +48,8 @@ class WSClientOptions:
         outbox_max_count: how many may wait (86,400 s and 1,000, choices of ours).
     single_instance: refuse, with AlreadyRunning, a second client of this bot on this machine (it would kick the first).
     ssl_context: an ssl.SSLContext of yours (a private CA), for the gateway and for media downloads.
-    proxy: "http://[user:password@]host:port", a CONNECT proxy; "" for none, None for what the environment says. User and
-        password are percent-encoded: "p%40ss" for "p@ss". Without a port it is 80.
+    proxy: "http://[user:password@]host:port", a CONNECT proxy; "" for none, None for what the environment says. User
+        and password are percent-encoded: "p%40ss" for "p@ss". Without a port it is 80.
     logger: an object with debug, info, warning (or warn) and error; None: the standard logger "wxsdk.aibot".
     """
 

@@ -313,7 +313,8 @@ class Session:
             f"Connecting failed {tries} times in a row. {last.what}",
             attempts=tries,
             last=last,
-            remedy="Check network, proxy and ws_url, then connect again; max_reconnect_attempts=-1 tries for ever.",
+            remedy=last.remedy
+            or "Check network, proxy and ws_url, then connect again; max_reconnect_attempts=-1 tries for ever.",
         )
 
     def _move(self, step: Step) -> None:

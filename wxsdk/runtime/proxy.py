@@ -1,15 +1,31 @@
-"""What the URL of a proxy says, read in one place, so that both doors ask the same proxy in the same name."""
+"""HTTP proxies: what a URL says of one, read once so that both doors ask the same in the same name; and tunnels."""
 
 from __future__ import annotations
 
 import base64
+import http.client
 from dataclasses import dataclass, field
-from typing import Dict, Optional
+from typing import Any, Dict, Optional
 from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
 
 from ..errors import ConfigError
 
 DEFAULT_PORT = 80  # of an http URL that names none (RFC 9110, 4.2.1), which is what requests makes of a proxy's, too
+LOGIN_WANTED = 407  # Proxy Authentication Required; RFC 9110, 15.5.8
+
+
+class TunnelRefused(OSError):
+    """The proxy answered the request for a tunnel with the HTTP *status*."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"HTTP status {status}")
+        self.status = status
+
+    @property
+    def remedy(self) -> str:
+        if self.status == LOGIN_WANTED:
+            return "Check the user and the password in the proxy's URL."
+        return "Check whether the proxy may, and can, connect to this host and port."
 
 
 @dataclass(frozen=True)
@@ -55,3 +71,21 @@ def read_proxy(url: str) -> Proxy:
     if parts.username is not None:
         login = unquote_to_bytes(parts.username) + b":" + unquote_to_bytes(parts.password or "")
     return Proxy(parts.hostname, port or DEFAULT_PORT, login)
+
+
+def open_tunnel(sock: Any, proxy: Proxy, host: str, port: int) -> None:
+    """Let *proxy*, which *sock* is connected to, connect it to *host* (RFC 9110, 9.3.6).
+
+    Raises TunnelRefused, HTTPException for an answer that is none, ValueError for a host that is none, and OSError.
+    """
+    name = f"[{host}]" if ":" in host else host.encode("idna").decode("ascii")
+    rows = {"Host": f"{name}:{port}", **proxy.headers}
+    head = f"CONNECT {name}:{port} HTTP/1.1\r\n" + "".join(f"{row}: {value}\r\n" for row, value in rows.items())
+    sock.sendall(f"{head}\r\n".encode("ascii"))
+    answer = http.client.HTTPResponse(sock, method="CONNECT")
+    try:
+        answer.begin()
+        if not 200 <= answer.status < 300:
+            raise TunnelRefused(answer.status)
+    finally:
+        answer.close()

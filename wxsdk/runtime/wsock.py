@@ -25,7 +25,7 @@ from ..redact import scrub_exception
 from . import sockets
 from .http import environment_proxy
 from .http_connections import verifying_context
-from .proxy import read_proxy
+from .proxy import TunnelRefused, open_tunnel, read_proxy
 from .sockets import Interrupted, Interrupter, Readiness
 from .wsframes import CLOSE, PING, PONG, SKIPPED, TEXT, FrameParser, Message, client_frame
 
@@ -121,11 +121,8 @@ class WsDoor:
         """A connection through the CONNECT method of the proxy."""
         proxy = read_proxy(proxy_url)
         sock, number = sockets.connect(proxy.host, proxy.port, self._interrupter, deadline)
-        tunnel = http.client.HTTPConnection(proxy.host, proxy.port)
-        tunnel._create_connection = lambda *_: sock  # type: ignore[attr-defined]
         try:
-            tunnel.set_tunnel(host, port, proxy.headers)
-            tunnel.connect()
+            open_tunnel(sock, proxy, host, port)
         except BaseException:
             sockets.close_now(sock)
             self._interrupter.remove(number)
@@ -149,9 +146,13 @@ def _handshake(sock: Any, url: str) -> None:
 
 def _explained(exc: BaseException) -> TransportError:
     status: Optional[int] = None
+    remedy = ""
     if isinstance(exc, websocket.WebSocketBadStatusException):
         status = getattr(exc, "status_code", None)
         kind, what = "http", f"The server refused the WebSocket handshake with HTTP status {status}."
+    elif isinstance(exc, TunnelRefused):
+        status, remedy = exc.status, exc.remedy
+        kind, what = "http", f"The proxy refused the tunnel with HTTP status {status}."
     elif isinstance(exc, Interrupted):
         kind, what = "unknown", "The connection was ended by a stop."
     elif isinstance(exc, (websocket.WebSocketTimeoutException, socket.timeout)):
@@ -167,7 +168,7 @@ def _explained(exc: BaseException) -> TransportError:
     else:
         reason = getattr(exc, "strerror", None)
         kind, what = "tcp", f"The connection failed or was cut ({reason})." if reason else "The connection failed."
-    return TransportError(what, kind=kind, status=status)
+    return TransportError(what, kind=kind, status=status, remedy=remedy)
 
 
 class WsConnection:
