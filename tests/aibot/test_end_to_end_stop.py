@@ -304,6 +304,24 @@ def test_twice_is_once(sim: AiBotSim, client: WSClient) -> None:
     assert client.disconnect()
 
 
+def test_a_second_connect_that_waits_in_vain_leaves_the_client_running(sim: AiBotSim, make_client: MakeClient) -> None:
+    client = make_client(max_reconnect_attempts=-1)
+    lost, found = threading.Event(), threading.Event()
+    client.on_reconnecting(lambda attempt: lost.set())
+    client.on_authenticated(lambda: lost.is_set() and found.set())
+    client.connect(wait=5)
+    sim.faults.refuse_connections()
+    sim.faults.reset()
+    assert lost.wait(5)
+    with pytest.raises(ConnectionLost) as caught:
+        client.connect(wait=0.01)
+    assert caught.value.kind == "timeout"
+    assert client.wait(0) is False
+    sim.faults.restore()
+    assert found.wait(5)
+    assert client.connect(wait=5).is_connected
+
+
 def test_many_threads_may_stop_at_once(sim: AiBotSim, client: WSClient) -> None:
     client.connect(wait=5)
     results: List[bool] = []

@@ -147,10 +147,11 @@ class WSClient(Callbacks, Sending):
 
         Raises AlreadyRunning when this machine has a client of this bot already. With *wait*, return once subscribed:
         raises AuthFailed, ReconnectExhausted or Kicked when the client ends before that, and ConnectionLost when *wait*
-        seconds pass; the client is disconnected then.
+        seconds pass or somebody disconnects it. What this call has started is disconnected then; a client that another
+        call had started goes on.
         """
         wait = check_patience("wait", wait)
-        run = self._started()
+        run, is_new = self._started()
         if wait is None or run.connection.wait_subscribed(wait):
             return self
         error = run.error
@@ -159,7 +160,8 @@ class WSClient(Callbacks, Sending):
         elif error is None:
             error = ConnectionLost(f"Not subscribed within {wait:g} seconds.", kind="timeout")
             error.__cause__ = run.connection.error
-        self._end(run, DEFAULT_SHUTDOWN)
+        if is_new:
+            self._end(run, DEFAULT_SHUTDOWN)
         raise error
 
     def disconnect(self, timeout: float = DEFAULT_SHUTDOWN) -> bool:
@@ -286,15 +288,15 @@ class WSClient(Callbacks, Sending):
         """The time of day of *moment* on the clock, by what the time of day is now."""
         return None if moment is None else _utc(self._clock.wall() - (self._clock.now() - moment))
 
-    def _started(self) -> _Run:
-        """The run that lives; a new one when there is none, once the one before has left."""
+    def _started(self) -> Tuple[_Run, bool]:
+        """The run that lives and False; a new one and True when there is none, once the one before has left."""
         while True:
             with self._life:
                 run = self._run
                 if run is None or run.left:
-                    return self._new_run()
+                    return self._new_run(), True
                 if run.error is None and not run.stopping:
-                    return run
+                    return run, False
             self._leave(run)
 
     def _new_run(self) -> _Run:
