@@ -23,7 +23,9 @@ def words(text: str) -> Set[str]:
 
 # -- the table ----------------------------------------
 
-PURE_ROOT = words("_version backoff errors health log outbox protocol_level redact settings textsplit wiretype")
+PURE_ROOT = words(
+    "_version backoff errors graphemes health log outbox protocol_level redact settings textsplit wiretype"
+)
 EDGE_ROOT = words("__init__ __main__ pytest_plugin testing")
 # Modules of the two protocols that do things. Every other module of ilink and aibot is pure.
 SHELL = {

@@ -7,20 +7,18 @@ one part's room.
 from __future__ import annotations
 
 import re
-import unicodedata
 from bisect import bisect_left
 from dataclasses import dataclass
 from typing import Iterator, List, NamedTuple, Optional, Pattern, Tuple
 
 from .errors import ConfigError
+from .graphemes import whole_until
 
 MAX_CHAR_BYTES = 4  # UTF-8
-MAX_CLUSTER = 64  # characters of one grapheme that are kept together; only nonsense is longer
 _FENCE_LINE = re.compile(r"^(?P<indent>[ \t]*)(?P<marks>`{3,}|~{3,})(?P<info>[^\n]*)$", re.M)
 _SENTENCE_END = re.compile(r"[。！？；…][”’」』）】]{0,3}|[.!?;][\"')\]]{0,3}(?=\s)")
 _BLANK_LINE = re.compile(r"\n[ \t\r]*\n")
 _BLANK = re.compile(r"\s*")
-_JOINER = "\u200d"
 
 
 class Fence(NamedTuple):
@@ -165,7 +163,7 @@ class _Splitter:
                 kept = self._text[at:cut].rstrip() if cut is not None else ""
                 if cut is not None and kept:
                     return at + len(kept), self._skip_blank(cut)
-        cut = self._between_characters(at, end)
+        cut = whole_until(self._text, end, at)
         return cut, cut
 
     def _cut_in_code(self, at: int, end: int) -> Tuple[int, int]:
@@ -173,7 +171,7 @@ class _Splitter:
         line = self._text.rfind("\n", at + 1, end + 1)
         if line >= 0:
             return line, line + 1
-        cut = self._between_characters(at, end)
+        cut = whole_until(self._text, end, at)
         return cut, cut
 
     def _skip_blank(self, index: int) -> int:
@@ -197,13 +195,6 @@ class _Splitter:
     def _space(self, low: int, high: int) -> Optional[int]:
         found = max(self._text.rfind(blank, low, high + 1) for blank in " \t\u3000")
         return found if found >= 0 else None
-
-    def _between_characters(self, at: int, end: int) -> int:
-        """*end*, or up to MAX_CLUSTER characters before it, so that no character shown as one is cut."""
-        for cut in range(end, max(at, end - MAX_CLUSTER), -1):
-            if not _joined(self._text, cut, at):
-                return cut
-        return end
 
     def _block_around(self, index: int) -> Optional[_Block]:
         """The block that a cut at *index* parts in two, None when it cannot be closed and reopened within max_bytes."""
@@ -254,28 +245,3 @@ def _last(pattern: Pattern[str], text: str, low: int, high: int) -> Optional[int
 
 def _size(text: str) -> int:
     return len(text.encode("utf-8"))
-
-
-def _joined(text: str, cut: int, at: int) -> bool:
-    """Whether the characters around *cut* are shown as one (a shorter form of Unicode's rules for graphemes)."""
-    if cut >= len(text):
-        return False
-    before, char = text[cut - 1], text[cut]
-    if char < "\u0300":
-        return char == "\n" and before == "\r"
-    if unicodedata.category(char) in ("Mn", "Me", "Mc") or char == _JOINER or before == _JOINER:
-        return True
-    if "\U0001f3fb" <= char <= "\U0001f3ff" or "\U000e0020" <= char <= "\U000e007f":
-        return True  # skin tones, and the letters of regional flags
-    if "\u1160" <= char <= "\u11ff":
-        return "\u1100" <= before <= "\u11ff" or "\uac00" <= before <= "\ud7a3"  # parts of one Hangul syllable
-    if _is_flag_half(char) and _is_flag_half(before):
-        first = cut
-        while first > at and _is_flag_half(text[first - 1]):
-            first -= 1
-        return (cut - first) % 2 == 1
-    return False
-
-
-def _is_flag_half(char: str) -> bool:
-    return "\U0001f1e6" <= char <= "\U0001f1ff"

@@ -17,7 +17,10 @@ from wxsdk.aibot.cuts import (
     with_closed_fence,
     without_halves,
 )
+from wxsdk.textsplit import split_text
 
+ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
+SYLLABLE = "\u1112\u1161\u11ab"
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 
 
@@ -35,6 +38,11 @@ FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
         ("a" + FAMILY, "a"),
         ("a\U0001f44d\U0001f3fd", "a"),
         ("你好", "你"),
+        (ENGLAND, ""),
+        ("a" + ENGLAND, "a"),
+        ("a" + SYLLABLE, "a"),
+        ("🇨🇳🇨🇳", "🇨🇳"),
+        ("a\u0301" * 50, "a\u0301" * 49),
     ],
 )
 def test_the_last_visible_character_is_held_back(text: str, shown: str) -> None:
@@ -64,6 +72,16 @@ def test_reach_counts_bytes_and_keeps_characters_whole() -> None:
 def test_the_best_place_within_reach_is_taken(text: str, part: str, rest: str) -> None:
     cut = first_part(text, 16, 0)
     assert (cut.part, text[cut.after :], cut.opener) == (part, rest, "")
+
+
+@pytest.mark.parametrize("unit", [ENGLAND, SYLLABLE, FAMILY, "🇨🇳", "e\u0301", "क्ष"])
+def test_a_message_ends_between_two_characters_where_split_text_would(unit: str) -> None:
+    for before in range(8):
+        text = "x" * before + unit * 100
+        cut = first_part(text, 1000, 0)
+        assert not cut.part.replace(unit, "").strip("x")
+        assert [cut.part] == split_text(text, 1000)[:1]
+        assert held_back(cut.part) == cut.part[: -len(unit)]
 
 
 def test_no_cut_lies_before_what_was_shown() -> None:

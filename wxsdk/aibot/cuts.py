@@ -7,15 +7,13 @@ nothing a user has read moves into another message.
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import NamedTuple, Optional
 
+from ..graphemes import MAX_CLUSTER, is_joined, whole_until
 from ..textsplit import Fence, closes, opening_fence
 
 _MAX_FENCE_LINE = 256  # bytes; a longer opening line is not repeated in the next message
-_MAX_CLUSTER = 16  # characters of one grapheme that are kept together; only nonsense is longer
 _SEAMS = (re.compile(r"\n\s*\n"), re.compile(r"\n"), re.compile(r"[。！？；…]|[.!?;](?=\s)"), re.compile(r"\s"))
-_JOINER = "\u200d"
 _THINK = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 _INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff"))
 
@@ -66,18 +64,15 @@ def reach(text: str, max_bytes: int) -> int:
     """The last index up to which *text* takes at most *max_bytes* and no character is cut that is shown as one."""
     raw = text[:max_bytes].encode("utf-8", "surrogatepass")
     end = len(raw[:max_bytes].decode("utf-8", "ignore")) if len(raw) > max_bytes else min(len(text), max_bytes)
-    for cut in range(end, max(end - _MAX_CLUSTER, 0), -1):
-        if not _joined(text, cut):
-            return cut
-    return end
+    return whole_until(text, end)
 
 
 def held_back(text: str) -> str:
     """*text* without its last visible character, so that the final text differs from every snapshot before it."""
     text = text.rstrip()
-    cut = len(text) - 1
-    while cut > 0 and len(text) - cut < _MAX_CLUSTER and _joined(text, cut):
-        cut -= 1
+    cut = whole_until(text, len(text) - 1)
+    if cut <= MAX_CLUSTER and is_joined(text, cut):
+        return ""  # all of it is shown as one
     return text[: max(cut, 0)].rstrip()
 
 
@@ -120,17 +115,3 @@ def _best_seam(text: str, lowest: int, end: int) -> int:
         if found:
             return found
     return end
-
-
-def _joined(text: str, cut: int) -> bool:
-    """Whether the characters around *cut* are shown as one: marks, joined and toned emoji, flags, CR LF."""
-    if not 0 < cut < len(text):
-        return False
-    before, char = text[cut - 1], text[cut]
-    if char < "\u0300":
-        return char == "\n" and before == "\r"
-    if char == _JOINER or before == _JOINER or "\U0001f3fb" <= char <= "\U0001f3ff":
-        return True
-    if "\U0001f1e6" <= char <= "\U0001f1ff":
-        return "\U0001f1e6" <= before <= "\U0001f1ff"
-    return unicodedata.category(char) in ("Mn", "Me", "Mc")
