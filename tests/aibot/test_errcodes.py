@@ -57,5 +57,12 @@ def test_an_answer_without_code_is_no_success() -> None:
     assert "unknown" in made.remedy
 
 
+def test_a_code_of_the_platform_is_not_taken_for_a_missing_one() -> None:
+    made = error_of(WsFrame({"headers": {"req_id": "r1"}, "errcode": -1, "errmsg": "system error"}), "aibot_send_msg")
+    assert made is not None
+    assert (made.errcode, made.errmsg, made.remedy) == (-1, "system error", "")
+    assert remedy_for(-1) == ""
+
+
 def test_success_is_no_error() -> None:
     assert error_of(WsFrame({"errcode": 0}), "aibot_send_msg") is None

@@ -24,7 +24,7 @@ INVALID_REQ_ID = 846605
 STREAM_EXPIRED = 846608
 NOT_SUBSCRIBED = 846609
 BAD_SECRET = 853000
-NO_ERRCODE = -1  # ours, for an answer that says neither yes nor no
+NO_ERRCODE = -1  # ours: the ApiError.errcode of an answer that has none; the platform may mean something else by it
 
 
 class Known(NamedTuple):
@@ -62,14 +62,14 @@ CODES: Dict[int, Known] = {
     ),
     NOT_SUBSCRIBED: Known(NotSubscribed, "The subscription was lost; the client subscribes anew, then try again."),
     BAD_SECRET: Known(ApiError, "The secret is wrong: copy it again from the administration page of the bot."),
-    NO_ERRCODE: Known(ApiError, "The answer had no error code; whether the platform acted is unknown."),
 }
+_NO_ANSWER = Known(ApiError, "The answer had no error code; whether the platform acted is unknown.")
+_UNKNOWN = Known(ApiError, "")
 
 
 def remedy_for(errcode: int) -> str:
     """What to do about *errcode*, "" when the code is not known."""
-    known = CODES.get(errcode)
-    return known.remedy if known else ""
+    return CODES.get(errcode, _UNKNOWN).remedy
 
 
 def error_for(
@@ -79,10 +79,13 @@ def error_for(
     req_id: Optional[str] = None,
     secrets: Iterable[str] = (),
 ) -> ApiError:
-    """The typed error of one refusal, with *secrets* and everything that looks like one taken out of *errmsg*."""
+    """The typed error of one refusal, with *secrets* and everything that looks like one taken out of *errmsg*.
+
+    *errcode* None: the answer had none; the error has NO_ERRCODE.
+    """
+    known = _NO_ANSWER if errcode is None else CODES.get(errcode, _UNKNOWN)
     code = NO_ERRCODE if errcode is None else errcode
-    kind = CODES[code].error if code in CODES else ApiError
-    return kind(code, scrub(errmsg or "", secrets), cmd=cmd and str(cmd), req_id=req_id, remedy=remedy_for(code))
+    return known.error(code, scrub(errmsg or "", secrets), cmd=cmd and str(cmd), req_id=req_id, remedy=known.remedy)
 
 
 def error_of(answer: WsFrame, cmd: str, secrets: Iterable[str] = ()) -> Optional[ApiError]:
