@@ -85,7 +85,7 @@ def _link(value: Any, path: str, needs: Dict[int, str]) -> None:
     need_one_of(kind, f"{path}.type", tuple(needs))
     name = needs[kind]
     if name:
-        need_text(value.get(name), f"{path}.{name}", MAX_QUESTION_BYTES if name == "question" else None)
+        need_text(value.get(name), f"{path}.{name}")
 
 
 def _linked(judge: Judge, needs: Dict[int, str]) -> Judge:
@@ -153,6 +153,12 @@ def _horizontal(value: Any, path: str) -> None:
     _words("value")(value, path)
 
 
+def _jump(value: Any, path: str) -> None:
+    _titled("title")(value, path)
+    if value.get("question") is not None:  # the limit is the field's, whatever the type
+        need_text(value["question"], f"{path}.question", MAX_QUESTION_BYTES, empty=True)
+
+
 def _image(value: Any, path: str) -> None:
     _titled("url")(value, path)
     ratio = value.get("aspect_ratio")
@@ -212,7 +218,7 @@ _PARTS: Dict[str, Judge] = {
     "quote_area": _linked(_words("title", "quote_text", "url", "appid", "pagepath"), _OPENS),
     "sub_title_text": _plain_text,
     "horizontal_content_list": _list_of(_linked(_horizontal, {0: "", 1: "url", 3: "userid"}), most=6),
-    "jump_list": _list_of(_linked(_titled("title"), {**_OPENS, 3: "question"}), most=3),
+    "jump_list": _list_of(_linked(_jump, {**_OPENS, 3: "question"}), most=3),
     "card_action": _linked(_words("url", "appid", "pagepath"), _OPENS),
     "task_id": _task_id,
     "feedback": need_feedback,
