@@ -9,6 +9,20 @@ from typing import Iterator
 
 from ..log import ScrubbingFilter
 
+# All modules of urllib3 that log, those of its other versions included; one that says nothing costs nothing.
+LOGGERS = (
+    "urllib3",
+    "urllib3.connection",
+    "urllib3.connectionpool",
+    "urllib3.contrib.pyopenssl",
+    "urllib3.http2.connection",
+    "urllib3.poolmanager",
+    "urllib3.response",
+    "urllib3.util.retry",
+    "urllib3.util.ssl_",
+    "urllib3.util.ssl_match_hostname",
+)
+
 _exchanging = threading.local()
 
 
@@ -23,10 +37,20 @@ def own_exchange() -> Iterator[None]:
 
 
 class OwnRecordsFilter(ScrubbingFilter):
-    """urllib3 logs each address at DEBUG, signed queries and all."""
+    """urllib3 logs each address at DEBUG, signed queries and all, and at WARNING what a server sent in broken headers.
+
+    Such an exception may repeat anything of the request, so its name is all that is shown of it.
+    """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        return super().filter(record) if getattr(_exchanging, "ours", False) else True
+        if not getattr(_exchanging, "ours", False):
+            return True
+        if isinstance(record.args, tuple):
+            record.args = tuple(type(arg).__name__ if isinstance(arg, BaseException) else arg for arg in record.args)
+        record.exc_info = record.exc_text = None
+        return super().filter(record)
 
 
-logging.getLogger("urllib3.connectionpool").addFilter(OwnRecordsFilter())
+# A logger's filters see what is logged on itself and not what its children log, so each has it of its own.
+for _name in LOGGERS:
+    logging.getLogger(_name).addFilter(OwnRecordsFilter())
