@@ -187,6 +187,18 @@ def test_the_short_way_refuses_what_the_long_way_refuses(arguments: Any, error: 
         outgoing.reply_stream_text(message(), "s", "x", False, None, None, NOW + 86_401)
 
 
+@pytest.mark.parametrize("req_id", ["a\ud800", "\U0001f600"])
+def test_an_odd_req_id_is_sent_as_it_is_or_refused(req_id: str) -> None:
+    frame = message()
+    frame.req_id = req_id
+    if req_id.startswith("a"):
+        with pytest.raises(ConfigError):
+            outgoing.reply_stream_text(frame, "s", "x", False, None, None, NOW)
+    else:
+        _, text = outgoing.reply_stream_text(frame, "s", "x", False, None, None, NOW)
+        assert json.loads(text)["headers"] == {"req_id": req_id}
+
+
 def test_a_snapshot_with_pictures_or_feedback_takes_the_long_way() -> None:
     _, text = outgoing.reply_stream_text(message(), "s", "x", False, None, Feedback("f"), NOW)
     assert json.loads(text)["body"]["stream"]["feedback"] == {"id": "f"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import queue
 import threading
 import weakref
 from typing import Any, Callable, Iterator, List, Optional
@@ -9,6 +11,9 @@ from typing import Any, Callable, Iterator, List, Optional
 import pytest
 
 from tests.aibot.stubs import StubWs, ack
+from tests.ctrl_c import everywhere
+from wxsdk.aibot import acks
+from wxsdk.aibot import replies as replies_module
 from wxsdk.aibot.config import WSClientOptions
 from wxsdk.aibot.frames import WsFrame, encode_frame
 from wxsdk.aibot.replies import Replies
@@ -268,10 +273,6 @@ def test_when_the_client_ends_those_who_wait_for_readiness_hear_it(bench: Bench)
     assert caller.outcome().__cause__ is why
 
 
-class Interrupt(BaseException):
-    """As KeyboardInterrupt, for one thread."""
-
-
 def test_an_interrupted_caller_does_not_leave_its_ack_to_the_next_one(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -279,16 +280,65 @@ def test_an_interrupted_caller_does_not_leave_its_ack_to_the_next_one(
 
     def interrupted(source: Any, timeout: Optional[float]) -> Any:
         monkeypatch.setattr(bench.clock, "get", get)
-        raise Interrupt
+        raise KeyboardInterrupt
 
     monkeypatch.setattr(bench.clock, "get", interrupted)
-    with pytest.raises(Interrupt):
+    with pytest.raises(KeyboardInterrupt):
         bench.replies.call("r", CMD, encode_frame(CMD, "r", {"text": "one"}), 5.0)
     second = bench.call("two")
     wait_sent(bench, 2)
     bench.read(errcode=1)  # the first one's
     bench.read(errcode=2)
     assert second.outcome().errcode == 2
+
+
+@contextlib.contextmanager
+def answering(bench: Bench) -> Iterator[None]:
+    """Each frame that was sent is acknowledged, on a thread as the reader's."""
+    sent: queue.Queue[Optional[str]] = queue.Queue()
+    send = bench.ws.send
+
+    def noted(text: str) -> int:
+        ticket = send(text)
+        sent.put("r")
+        return ticket
+
+    def answer() -> None:
+        while sent.get() is not None:
+            bench.read()
+
+    bench.ws.send = noted  # type: ignore[method-assign]
+    reader = threading.Thread(target=answer)
+    reader.start()
+    yield
+    sent.put(None)
+    reader.join()
+
+
+def test_a_ctrl_c_wherever_it_strikes_a_caller_holds_up_nobody_else(bench: Bench) -> None:
+    def call() -> None:
+        bench.replies.call("r", CMD, encode_frame(CMD, "r", {"text": "one"}), 5.0)
+
+    def is_free() -> None:
+        assert not bench.replies.is_busy("r")
+        bench.clock.advance(2 * 5.0 + 1.0)  # a frame that was not written leaves a debt, too
+        assert bench.call("next").outcome().ok
+        assert bench.in_line() == 0
+
+    with answering(bench):
+        assert everywhere(call, is_free, replies_module, acks) > 50
+
+
+def test_a_ctrl_c_wherever_it_strikes_a_post_holds_up_nobody_else(bench: Bench) -> None:
+    got: List[Any] = []
+
+    def is_free() -> None:
+        until(lambda: not bench.replies.is_busy("r"))
+        bench.clock.advance(2 * 5.0 + 1.0)
+        assert bench.call("next").outcome().ok
+
+    with answering(bench):
+        assert everywhere(lambda: post(bench, "one", got), is_free, replies_module, acks) > 20
 
 
 def test_an_outcome_that_was_meant_for_nobody_any_more_is_not_taken(bench: Bench) -> None:

@@ -17,6 +17,7 @@ from typing import Any, Callable, Iterator, Optional
 
 import pytest
 
+from tests.ctrl_c import everywhere
 from wxsdk.errors import ConnectionLost, TransportError
 from wxsdk.runtime import wsock
 from wxsdk.runtime.wsock import TEXT, WsConnection, WsDoor
@@ -323,6 +324,27 @@ def test_after_the_end_nothing_can_be_sent() -> None:
             ws.send("late")
         ws.close()
         ws.abort()
+
+
+def test_a_ctrl_c_wherever_it_strikes_a_send_leaves_a_working_connection_or_an_ended_one() -> None:
+    door = WsDoor(proxy="")
+    with RawServer(echo) as server, contextlib.ExitStack() as stack:
+        open_ones = [stack.enter_context(connected(server, door))]
+
+        def works_or_ended() -> None:
+            try:
+                open_ones[-1].send("two")
+                read: list[bytes] = []
+                while b"two" not in read:
+                    read += _texts(open_ones[-1], 1)
+                assert read in ([b"two"], [b"one", b"two"])
+            except ConnectionLost:
+                open_ones[-1].dispose()
+                open_ones.append(stack.enter_context(connected(server, door)))
+
+        places = everywhere(lambda: open_ones[-1].send("one"), works_or_ended, wsock)
+        assert places > 15
+        assert len(open_ones) < places  # a connection that can go on does
 
 
 @pytest.mark.parametrize("how", ["close", "abort", "interrupt"])

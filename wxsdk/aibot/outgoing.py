@@ -83,6 +83,7 @@ def reply_stream_text(
         and type(frame) is WsFrame
         and frame.cmd == _CALLBACK
         and frame.req_id
+        and frame.req_id.isascii()
         and frame.msgtype != "event"
         and (frame.received_at is None or now - frame.received_at <= REPLY_WINDOW)
         and type(stream_id) is str

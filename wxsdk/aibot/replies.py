@@ -41,7 +41,7 @@ class _Call:
     timer: Optional[Timer] = None
     ticket: Optional[int] = None
     written_at: Optional[float] = None
-    line: _Line
+    line: Optional[_Line] = None
     ws: WsConnection
 
     def __init__(self, req_id: str, cmd: str, text: str, timeout: float, on_outcome: Optional[OnOutcome]) -> None:
@@ -164,10 +164,9 @@ class Replies:
         """
         repaired = False
         while True:
-            call = _Call(req_id, cmd, text, timeout, None)
-            if not self._admit(call, unless_busy):
+            outcome = self._outcome(_Call(req_id, cmd, text, timeout, None), unless_busy)
+            if outcome is None:
                 return None
-            outcome = self._await(call)
             if isinstance(outcome, WsFrame):
                 error = error_of(outcome, cmd, self._secrets)
                 if error is None:
@@ -186,22 +185,26 @@ class Replies:
 
         It is called on an internal thread, and must be short and must not wait. While not subscribed, the frame is kept
         for the next connection for *patience* seconds. Raises ConnectionLost when there is no patience or the client
-        has ended, and ReplyQueueFull; then *on_outcome* is not called.
+        has ended, and ReplyQueueFull; then *on_outcome* is not called. (After a Ctrl-C it may be.)
         """
         call = _Call(req_id, cmd, text, timeout, on_outcome)
-        with self._lock:
-            ws = self._ws
-            if ws is None and (patience <= 0 or self._closed is not None or self._ticker is None):
-                raise ConnectionLost("The client is not connected now.", kind="tcp")
-            if ws is None:
-                self._pending.append(call)
-                begun = False
-            else:
-                begun = self._enqueue(call, ws)
-        if begun:
-            self._write(call)
-        elif ws is None:
-            self.later(self._clock.now() + patience, lambda: self._forget_pending(call))
+        try:
+            with self._lock:
+                ws = self._ws
+                if ws is None and (patience <= 0 or self._closed is not None or self._ticker is None):
+                    raise ConnectionLost("The client is not connected now.", kind="tcp")
+                if ws is None:
+                    self._pending.append(call)
+                    begun = False
+                else:
+                    begun = self._enqueue(call, ws)
+            if begun:
+                self._write(call)
+            elif ws is None:
+                self.later(self._clock.now() + patience, lambda: self._forget_pending(call))
+        except BaseException:
+            self._give_up(call)
+            raise
 
     def later(self, when: float, action: Callable[[], None]) -> Optional[Timer]:
         """Call *action* on the tick thread at *when*; None, and no call, when the client has ended."""
@@ -240,6 +243,19 @@ class Replies:
         if ack.token is not None:
             self._settle(ack.token, frame)
         return not gone
+
+    def _outcome(self, call: _Call, unless_busy: bool) -> Optional[Outcome]:
+        """What becomes of *call*; None when *unless_busy* and a frame is in flight."""
+        try:
+            outcome = self._await(call) if self._admit(call, unless_busy) else None
+            self._leave(call)
+        except BaseException:
+            # A Ctrl-C can strike anywhere above. Nobody waits for the frame any more, so its ack must not answer the
+            # next one, and the next one must not wait for it. Each step finds out by itself what is left to do.
+            self._give_up(call)
+            self._leave(call)
+            raise
+        return outcome
 
     def _admit(self, call: _Call, unless_busy: bool) -> bool:
         """Put a waiting caller's frame in line, and write it when its turn is now. False: busy."""
@@ -321,7 +337,8 @@ class Replies:
     def _settle(self, call: _Call, outcome: Outcome) -> None:
         call.outcome = outcome
         if call.on_outcome is None:
-            call.line.queue.put_nowait(call)
+            if call.line is not None:  # else a Ctrl-C has ended the call meanwhile
+                call.line.queue.put_nowait(call)
             return
         if call.timer is not None:
             call.timer.cancel()
@@ -332,23 +349,18 @@ class Replies:
 
     def _await(self, call: _Call) -> Outcome:
         """Wait for the caller's turn at the queue, and for the outcome."""
-        try:
-            if call.turn is not None:
-                call.turn.wait()
-            while True:
-                try:
-                    if self._clock.get(call.line.queue, self._time_left(call)) is call:
-                        return call.outcome  # type: ignore[return-value]
-                except queue.Empty:
-                    expired = self._expire(call)
-                    if expired is not None:
-                        return expired
-        except BaseException:
-            # Ctrl-C in a waiting caller: the frame is out, and its ack must not answer the next one.
-            self._expire(call, given_up=True)
-            raise
-        finally:
-            self._leave(call)
+        line = call.line
+        assert line is not None
+        if call.turn is not None:
+            call.turn.wait()
+        while True:
+            try:
+                if self._clock.get(line.queue, self._time_left(call)) is call:
+                    return call.outcome  # type: ignore[return-value]
+            except queue.Empty:
+                expired = self._expire(call)
+                if expired is not None:
+                    return expired
 
     def _time_left(self, call: _Call) -> Optional[float]:
         if call.decided:
@@ -356,23 +368,34 @@ class Replies:
         # Not written yet: the frames before it have their own time, and it has all of its own from its write on.
         return call.timeout if call.written_at is None else call.written_at + call.timeout - self._clock.now()
 
-    def _expire(self, call: _Call, given_up: bool = False) -> Optional[AckTimeout]:
+    def _expire(self, call: _Call) -> Optional[AckTimeout]:
         """The AckTimeout of a call whose time is over; None when it is not, or when its outcome has come."""
-        now = self._clock.now()
-        with self._lock:
-            if not given_up and (call.written_at is None or now < call.written_at + call.timeout):
-                return None
-            known, then = self._ledger.on_timeout(call.req_id, call, now)
-            if then is not None:
-                then.written_at = self.last_sent = now
-        if then is not None:
-            self._write(then)
-        if not known:
+        if call.written_at is None or self._clock.now() < call.written_at + call.timeout:
+            return None
+        if not self._take_out(call):
             call.decided = True
             return None
         return AckTimeout(
             f"No acknowledgement of {call.cmd} within {call.timeout:g} seconds.", may_have_been_sent=call.was_written
         )
+
+    def _take_out(self, call: _Call) -> bool:
+        """Let *call* wait no more, and write the frame behind it; False when it did not wait any more."""
+        now = self._clock.now()
+        with self._lock:
+            known, then = self._ledger.on_timeout(call.req_id, call, now)
+            if then is not None:
+                then.written_at = self.last_sent = now
+        if then is not None:
+            self._write(then)
+        return known
+
+    def _give_up(self, call: _Call) -> None:
+        """Nobody wants the outcome of *call* any more, wherever it stands."""
+        with self._lock:
+            if call in self._pending:
+                self._pending.remove(call)
+        self._take_out(call)
 
     def _expire_posted(self, call: _Call) -> None:
         error = self._expire(call)
@@ -380,16 +403,19 @@ class Replies:
             self._settle(call, error)
 
     def _leave(self, call: _Call) -> None:
+        """Out of the line, where *call* stands in one; who is first then has its turn. A second time does no harm."""
         line = call.line
+        if line is None:
+            return
         with self._lock:
-            first = line.callers[0] is call
-            line.callers.remove(call)
+            if call in line.callers:
+                line.callers.remove(call)
             following = line.callers[0] if line.callers else None
-            if following is None:
-                self._lines.pop(call.req_id, None)
+            if following is None and self._lines.get(call.req_id) is line:
+                del self._lines[call.req_id]
                 if len(self._spare) < SPARE_LINES and line.queue.empty():
                     self._spare.append(line)
-        if first and following is not None and following.turn is not None:
+        if following is not None and following.turn is not None:
             following.turn.set()
 
     def _loss(self, call: _Call, reason: str) -> ConnectionLost:
