@@ -73,3 +73,28 @@ def test_quotes_are_bounded_and_can_be_turned_off() -> None:
     book.trim()
     assert [key for key, _ in store.items("quote")] == ["alice|8", "alice|9", "alice|10"]
     assert book_on(store, max_quotes=0).quote_changes("alice", decode_message({"message_id": "1"})) == []
+
+
+def test_sends_alone_keep_the_quotes_bounded_and_clean_up_after_programs_that_send_once() -> None:
+    store = MemoryStore()
+
+    def send(book: Book, number: int) -> int:
+        message = decode_message({"message_id": str(number), "item_list": []})
+        store.write(book.quote_changes("alice", message))
+        book.trim_after_send()
+        return len(store.items("quote"))
+
+    book = book_on(store, max_quotes=40)
+    assert max(send(book, number) for number in range(1, 300)) == 44
+    assert max(send(book_on(store, max_quotes=40), number) for number in range(300, 330)) <= 44
+    assert store.items("quote")[-1][0] == "alice|329"
+
+
+def test_sends_alone_drop_the_quotas_of_users_who_got_nothing_for_a_whole_window() -> None:
+    store, clock = MemoryStore(), FakeClock()
+    book = Book(store, WeixinConfig("t"), clock)
+    store.write([Put("quota", "long ago", "1 ", clock.wall())])
+    clock.advance(86401.0)
+    store.write([Put("quota", "now", "1 ", clock.wall())])
+    book.trim_after_send()
+    assert [user for user, _ in store.items("quota")] == ["now"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from typing import List, Optional
 
@@ -10,11 +11,15 @@ from ..runtime.clock import Clock
 from ..runtime.store import Change, Clear, Delete, Put, Store
 from .config import WeixinConfig
 from .inbound import message_id_of
+from .jsontext import dump_json, load_json
 from .quotes import quotable
 from .tables import CONTEXT_TOKEN_AGE, CONTEXT_TOKENS, CURSOR, QUOTA, QUOTES, SEEN, STATE, TOKEN, fingerprint, quote_key
-from .wire import WeixinMessage, decode_message, dump_json, load_json
+from .wire import WeixinMessage, decode_message
 
 log = get_logger(__name__)
+
+SPARE_QUOTES = 10  # per cent of max_quotes that sends may add before the oldest are dropped
+TRIM_QUOTAS_EVERY = 1000  # sends; rows of users who got nothing for a whole window are dropped then
 
 
 class Book:
@@ -26,6 +31,7 @@ class Book:
         self._clock = clock
         self._lock = threading.Lock()
         self._owner: Optional[str] = None
+        self._sends = itertools.count()  # of this process
         self.epoch = 0  # goes up with each new token
 
     # whose state it is
@@ -78,6 +84,15 @@ class Book:
         return parsed(self.store.get(QUOTES, quote_key(user_id, message_id)))
 
     # size
+
+    def trim_after_send(self) -> None:
+        """Drop now and then what sends alone make too much of: a bot that only sends never calls ``trim``."""
+        number = next(self._sends)  # from 0: a program that sends once each time it runs drops its part, too
+        limit = self._config.max_quotes
+        if limit and number % max(limit * SPARE_QUOTES // 100, 1) == 0:
+            self.store.trim(QUOTES, max_count=limit)
+        if number % TRIM_QUOTAS_EVERY == 0:
+            self.store.trim(QUOTA, before=self._clock.wall() - self._config.quota_window)
 
     def trim(self) -> None:
         """Drop what is too old or too much."""

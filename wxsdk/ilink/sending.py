@@ -43,6 +43,7 @@ from .wire import MessageItem, WeixinMessage
 
 log = get_logger(__name__)
 
+MAX_TOLD = 10_000  # users of whom is remembered that the log has said it
 VOICE_ENDINGS = (".silk", ".amr", ".spx", ".mp3", ".wav", ".m4a", ".ogg", ".aac")  # a voice bubble is never shown
 
 
@@ -215,6 +216,7 @@ class Sender:
         sent = WeixinMessage(message_id=result.message_id, item_list=[MessageItem.from_dict(item)])
         try:
             self._book.store.write(self._allowance.sent(to) + self._book.quote_changes(to, sent))
+            self._book.trim_after_send()
         except Exception as exc:  # noqa: BLE001  a store may raise anything of its own
             if self._first_time("store"):
                 log.warning("the store failed (%s): sent messages are not counted in it", type(exc).__name__)
@@ -222,6 +224,8 @@ class Sender:
     def _first_time(self, what: str) -> bool:
         with self._lock:
             first = what not in self._told
+            if len(self._told) >= MAX_TOLD:
+                self._told.clear()
             self._told.add(what)
         return first
 
