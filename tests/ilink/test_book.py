@@ -85,7 +85,7 @@ def test_sends_alone_keep_the_quotes_bounded_and_clean_up_after_programs_that_se
         return len(store.items("quote"))
 
     book = book_on(store, max_quotes=40)
-    assert max(send(book, number) for number in range(1, 300)) == 44
+    assert max(send(book, number) for number in range(1, 300)) <= 44
     assert max(send(book_on(store, max_quotes=40), number) for number in range(300, 330)) <= 44
     assert store.items("quote")[-1][0] == "alice|329"
 

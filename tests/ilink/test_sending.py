@@ -9,8 +9,8 @@ from .bots import config_for
 
 def test_a_bot_that_only_sends_keeps_no_more_than_max_quotes(sim: ILinkSim) -> None:
     store = MemoryStore()
-    client = WeixinClient(config_for(sim, max_quotes=10), store=store)
-    for number in range(30):
+    client = WeixinClient(config_for(sim, max_quotes=4), store=store)
+    for number in range(9):
         client.send_text("alice", str(number))
     client.shutdown()
-    assert len(store.items("quote")) == 10
+    assert len(store.items("quote")) == 4
