@@ -164,3 +164,11 @@ def test_an_interruption_ends_calls_until_they_are_resumed(sim: ILinkSim, api: I
     api.get_updates()  # polls are another matter
     api.resume_calls()
     assert api.get_config("alice").typing_ticket
+
+
+@pytest.mark.parametrize("msg", [5, None, [], {"context_token": "canary", "run_id": "\ud800"}, {"odd": object()}])
+def test_what_is_no_message_is_refused_before_any_request(msg: Any, sim: ILinkSim, api: ILinkApi) -> None:
+    with pytest.raises(ConfigError) as caught:
+        api.send_message(msg)
+    assert "canary" not in f"{caught.value!r} {caught.value.__context__!r}"
+    assert sim.requests == []

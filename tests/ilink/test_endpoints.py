@@ -115,3 +115,9 @@ def test_a_bot_agent_always_fits_the_grammar(raw):
     clean = sanitise_bot_agent(raw)
     assert re.fullmatch(f"{product}(?: {product})*", clean)
     assert len(clean) <= 256
+
+
+def test_a_parameter_with_half_a_character_is_refused_without_showing_the_others() -> None:
+    with pytest.raises(ConfigError, match="verify_code") as caught:
+        endpoint_url("http://h", GET_QR_STATUS, qrcode="canary", verify_code="\ud800")
+    assert "canary" not in repr(caught.value)

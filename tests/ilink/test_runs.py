@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from wxsdk.errors import ConfigError
 from wxsdk.ilink.client import WeixinClient
 from wxsdk.sim import ILinkSim
 
@@ -37,4 +41,12 @@ def test_a_run_without_an_id_gets_one_of_its_own(sim: ILinkSim) -> None:
     first.tool_call_start("search")
     message = sim.user("alice").expects()
     assert (message.run_id, message.context_token) == (first.run_id, sim.user("alice").context_token)
+    client.shutdown()
+
+
+@pytest.mark.parametrize("run_id", ["", " ", 5, "run-\ud800"])
+def test_an_odd_run_id_is_refused_at_once(run_id: Any, sim: ILinkSim) -> None:
+    client = WeixinClient(config_for(sim))
+    with pytest.raises(ConfigError, match="run_id"):
+        client.outbound_run("alice", run_id=run_id)
     client.shutdown()

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from typing import List, Tuple
+from typing import Any, List, Tuple
 
 import pytest
 
@@ -48,3 +48,12 @@ def test_a_repr_reads_no_store() -> None:
             raise OSError
 
     assert repr(ContextTokenStore(Unreadable(), FakeClock())) == "<ContextTokenStore>"
+
+
+@pytest.mark.parametrize("mapping", [{"ok": "x", "alice": "canary\ud800"}, {"alice\udfff": "canary"}])
+def test_half_a_character_is_refused_without_showing_the_token(mapping: Any, tokens: ContextTokenStore) -> None:
+    with pytest.raises(ConfigError, match="context token has half of a character") as caught:
+        tokens.import_all(mapping)
+    assert caught.value.__context__ is None
+    assert "canary" not in repr(caught.value)
+    assert tokens.export_all() == {}

@@ -10,7 +10,8 @@ from typing import Any, Dict, Iterable, Optional
 from ..backoff import jittered
 from ..errors import ApiError, SendRejected, TokenStale, TransportError, WxError
 from ..redact import scrub
-from .wire import Answer, load_json
+from .jsontext import load_json
+from .wire import Answer
 
 STALE_TOKEN = -14  # protocol-ilink, 2
 REJECTED = -2  # protocol-ilink, 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Type, TypeVar, Union
 
-from ..errors import TransportError
+from ..errors import ConfigError, TransportError
 from ..log import get_logger
 from ..redact import Secret
 from ..runtime.http import HttpDoor, HttpReply
@@ -14,6 +14,7 @@ from . import endpoints
 from .answers import decode_answer, error_for
 from .config import WeixinConfig, check_token, check_url
 from .endpoints import Endpoint
+from .jsontext import dump_json
 from .wire import (
     Answer,
     ConfigReply,
@@ -25,7 +26,6 @@ from .wire import (
     UploadUrlReply,
     WeixinMessage,
     decode_updates,
-    dump_json,
 )
 
 log = get_logger(__name__)
@@ -95,7 +95,12 @@ class ILinkApi:
         return self._post(endpoints.GET_UPDATES, endpoints.updates_body(get_updates_buf), timeout, door=self._polls)
 
     def send_message(self, msg: Union[WeixinMessage, Mapping[str, Any]]) -> SendReply:
-        """Send one message. Errors carry its client_id; a TransportError says whether it may have gone out."""
+        """Send one message. Errors carry its client_id; a TransportError says whether it may have gone out.
+
+        ConfigError, before anything is sent, for what is no message or cannot be written as JSON.
+        """
+        if not isinstance(msg, (WeixinMessage, Mapping)):
+            raise ConfigError("The msg is no message.", remedy="Give a WeixinMessage or the dict of one.")
         wire = msg.to_dict() if isinstance(msg, WeixinMessage) else dict(msg)
         client_id = wire.get("client_id")
         body = endpoints.send_body(wire)

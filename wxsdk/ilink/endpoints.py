@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 from .._version import __version__
 from ..errors import ConfigError
+from .jsontext import check_whole_characters
 
 APP_ID = "bot"  # iLink-App-Id; protocol-ilink, 1
 DEFAULT_BOT_AGENT = f"wxsdk/{__version__}"
@@ -90,8 +91,13 @@ def request_headers(
 
 
 def endpoint_url(base_url: str, endpoint: Endpoint, **query: Optional[str]) -> str:
-    """The address of *endpoint* under *base_url*; query parameters that are None are left out."""
+    """The address of *endpoint* under *base_url*; query parameters that are None are left out.
+
+    ConfigError for a parameter with half of a character.
+    """
     given = {name: value for name, value in query.items() if value is not None}
+    for name, value in given.items():
+        check_whole_characters(value, name)
     return f"{base_url.rstrip('/')}/{endpoint.path}" + (f"?{urlencode(given)}" if given else "")
 
 

@@ -18,9 +18,10 @@ from ..runtime.store import Change, Delete, Put
 from .book import Book, parsed
 from .config import WeixinConfig
 from .inbound import MessageKeys, SeenMessages, is_for_handler, keys_of
+from .jsontext import dump_json
 from .progress import CursorProgress
 from .tables import CONTEXT_TOKENS, CURSOR, INBOX, SEEN, STATE
-from .wire import WeixinMessage, dump_json
+from .wire import WeixinMessage
 
 log = get_logger(__name__)
 

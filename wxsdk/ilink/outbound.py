@@ -8,8 +8,15 @@ from typing import Any, Dict, Optional, Tuple
 
 from ..errors import ConfigError, Unsupported
 from ..redact import Secret
+from .jsontext import check_whole_characters
 from .media import kind_for
-from .wire import MessageItemType, MessageState, MessageType, SendReply, UploadMediaType
+from .wire import (
+    MessageItemType,
+    MessageState,
+    MessageType,
+    SendReply,
+    UploadMediaType,
+)
 
 MAX_ID_CHARS = 512  # of a user id or tool name; real ones have about 40
 GROUP_ENDING = "@chatroom"
@@ -63,13 +70,7 @@ def check_text(text: object, *, name: str = "text") -> str:
         raise ConfigError(f"The {name} is not a str but {type(text).__name__}.")
     if not text.strip():
         raise ConfigError(f"The {name} is empty.", remedy="The platform delivers no empty message.")
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as exc:
-        raise ConfigError(
-            f"The {name} has half of a character (a lone surrogate) at index {exc.start}.",
-            remedy='Repair it with text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").',
-        ) from None
+    check_whole_characters(text, name)
     return text
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Optional
 
 from ..errors import ConfigError
 from .files import PathLike, ProgressCallback
+from .jsontext import check_whole_characters
 from .outbound import SendResult, check_context_token, check_recipient
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ class OutboundRun:
     ) -> None:
         if run_id is not None and (not isinstance(run_id, str) or not run_id.strip()):
             raise ConfigError("The run_id is not a text.", remedy="Leave it out to get a new one.")
+        if run_id is not None:
+            check_whole_characters(run_id, "run_id")
         self._sender = sender
         self._to = check_recipient(to)
         self._context_token = check_context_token(context_token)

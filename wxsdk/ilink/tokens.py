@@ -8,6 +8,7 @@ from ..errors import ConfigError
 from ..redact import Secret
 from ..runtime.clock import Clock
 from ..runtime.store import Change, Put, Store
+from .jsontext import check_whole_characters
 from .tables import CONTEXT_TOKENS
 
 
@@ -31,7 +32,7 @@ class ContextTokenStore:
         return None if token is None else Secret(token)
 
     def set(self, user_id: str, token: str) -> None:
-        """Make *token* the newest one of *user_id*. ConfigError unless both are texts and not empty."""
+        """Make *token* the newest one of *user_id*. ConfigError as of ``import_all``."""
         self.import_all({user_id: token})
 
     def export_all(self) -> Dict[str, str]:
@@ -39,13 +40,18 @@ class ContextTokenStore:
         return {user_id: Secret(token) for user_id, token in self._store.items(CONTEXT_TOKENS)}
 
     def import_all(self, mapping: Mapping[str, str]) -> None:
-        """Take over the tokens of *mapping*, all or none. ConfigError unless users and tokens are texts, not empty."""
+        """Take over the tokens of *mapping*, all or none.
+
+        ConfigError unless it is a mapping, and users and tokens are texts, not empty and of whole characters.
+        """
         changes: List[Change] = []
         for user_id, token in mapping.items():
             if not all(isinstance(one, str) and one for one in (user_id, token)):
                 raise ConfigError(
                     "A context token, or its user, is not usable.", remedy="Give texts that are not empty."
                 )
+            check_whole_characters(user_id, "user_id of a context token")
+            check_whole_characters(token, "context token")
             changes.append(Put(CONTEXT_TOKENS, str(user_id), str(token), self._clock.wall()))
         if changes:
             self._store.write(changes)

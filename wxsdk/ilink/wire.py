@@ -7,18 +7,16 @@ is a secret is typed ``Secret`` and never shows in a repr; ``errmsg`` stays out 
 from __future__ import annotations
 
 import dataclasses
-import json
-import re
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Dict, List, Optional
 
 from ..redact import Secret
 from ..wiretype import WireType, extra_field
+from .jsontext import dump_json as dump_json
+from .jsontext import load_json as load_json
 
 MAX_DEPTH = 64  # levels of nesting kept of a message; real ones have 8, and Python's own limit is near 1,000
-MAX_INTEGER_DIGITS = 300  # longer numbers are kept as text: Python 3.11+ refuses to convert more than 4,300 digits
-_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class MessageType(IntEnum):
@@ -278,48 +276,6 @@ class QrStatusReply(Answer):
     baseurl: Optional[str] = None
     ilink_user_id: Optional[str] = None
     redirect_host: Optional[str] = None
-
-
-def load_json(body: bytes) -> Any:
-    """The JSON value in *body*; ValueError for anything else, too deep a nesting included.
-
-    Raw control characters, broken UTF-8, lone surrogates and endless numbers are repaired rather than refused: one odd
-    character must not cost the other messages of a batch.
-    """
-    text = body.decode("utf-8", "replace")
-    try:
-        value = _parse(text)
-        if _SURROGATE_ESCAPE.search(body):
-            value = _without_lone_surrogates(value)
-    except RecursionError as exc:
-        raise ValueError("The JSON is nested too deeply.") from exc
-    return value
-
-
-def _parse(text: str) -> Any:
-    try:
-        return json.loads(text, strict=False)
-    except ValueError:
-        # Also raised for a number past Python's digit limit; a second look with a patient reader tells.
-        return json.loads(text, strict=False, parse_int=_patient_int)
-
-
-def _patient_int(digits: str) -> Any:
-    return int(digits) if len(digits) <= MAX_INTEGER_DIGITS else digits
-
-
-def _without_lone_surrogates(value: Any) -> Any:
-    text = json.dumps(value, ensure_ascii=False)
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return _parse(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
-    return value
-
-
-def dump_json(value: Any) -> bytes:
-    """*value* as compact UTF-8 JSON. Not for lone surrogates: check texts first (outbound.check_text)."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 
 
 def decode_message(raw: Any) -> WeixinMessage:
