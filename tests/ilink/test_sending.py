@@ -8,6 +8,7 @@ from .bots import config_for
 
 
 def test_a_bot_that_only_sends_keeps_no_more_than_max_quotes(sim: ILinkSim) -> None:
+    sim.user("alice").says("hello")
     store = MemoryStore()
     client = WeixinClient(config_for(sim, max_quotes=4), store=store)
     for number in range(9):
