@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wxsdk.errors import ConfigError
-from wxsdk.ilink.jsontext import dump_json, load_json
+from wxsdk.ilink.jsontext import MAX_LEVELS, dump_json, load_json
+from wxsdk.ilink.wire import decode_updates
 
 from .test_wire import json_values
 
@@ -19,6 +20,46 @@ from .test_wire import json_values
 def test_endless_nesting_is_an_ordinary_json_error():
     with pytest.raises(ValueError, match=r"."):
         load_json(b"[" * 200_000)
+
+
+@pytest.mark.parametrize("depth", [500, 990, 2000, 100_000])
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}"), ('[{"a":[1,', "]}]")])
+def test_one_endless_nest_does_not_cost_the_other_messages(depth, opening, closing):
+    nest = (opening * depth + "1" + closing * depth).replace("[1,1", "[1")
+    text = '"[{\\\\\\"[[" '
+    body = (
+        f'{{"msgs":[{{"message_id":1}},{{"message_id":2,"t":{text},"nest":{nest},"x":"\\ud83d"}},{{"message_id":3}}]}}'
+    )
+    value = load_json(body.encode())
+    assert [message["message_id"] for message in value["msgs"]] == [1, 2, 3]
+    assert (value["msgs"][1]["t"], value["msgs"][1]["x"]) == ('[{\\"[[', "\ufffd")
+    reply = decode_updates(value)
+    assert [message.message_id for message in reply.msgs or []] == ["1", "2", "3"]
+
+
+@given(json_values, st.integers(0, 30))
+def test_what_is_not_too_deep_is_kept_beside_an_endless_nest(value, spaces):
+    nest = "[" * 100_000 + "]" * 100_000
+    assert load_json(f"[{nest},{json.dumps(value, indent=spaces)}]".encode())[1:] == load_json(
+        f"[{json.dumps(value)}]".encode()
+    )
+
+
+def test_exactly_the_levels_that_fit_are_kept():
+    value = load_json(b"[" * 100_000 + b"]" * 100_000)
+    for _ in range(MAX_LEVELS - 1):
+        (value,) = value
+    assert value == [None]
+
+
+@pytest.mark.parametrize("body", [b"[" * 5000 + b"]" * 4999, b"[" * 5000 + b"]" * 4920 + b"}" * 80, b"[" * 5000 + b'"'])
+def test_a_broken_text_is_an_error_however_deep(body):
+    with pytest.raises(ValueError, match=r"."):
+        load_json(body)
+
+
+def test_a_byte_order_mark_is_passed_over():
+    assert load_json(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
 
 
 def test_raw_control_characters_are_kept():
