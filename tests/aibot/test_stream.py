@@ -11,6 +11,9 @@ from typing import Any, Callable, List, Optional
 import pytest
 
 from tests.aibot.conftest import MakeClient
+from tests.ctrl_c import everywhere
+from wxsdk.aibot import replies as replies_module
+from wxsdk.aibot import stream as stream_module
 from wxsdk.aibot.client import WSClient
 from wxsdk.aibot.frames import WsFrame
 from wxsdk.aibot.notices import NOTICE_BROKEN
@@ -97,6 +100,36 @@ def test_a_block_that_raises_leaves_no_chat_thinking(sim: AiBotSim, make_client:
     assert not sim.thinking()
     bot.client.disconnect()
     assert bot.errors == [failure]
+
+
+def test_a_ctrl_c_wherever_it_strikes_a_stream_does_not_keep_it_from_ending(
+    sim: AiBotSim, make_client: MakeClient
+) -> None:
+    client = make_client(stream_interval=0.01, ack_timeout=0.03)
+    frames: queue.Queue[WsFrame] = queue.Queue()
+    client.on_message_text(frames.put)
+    client.connect(wait=5)
+    streams: List[ReplyStream] = []
+
+    def open_another() -> None:
+        sim.user("alice").says("go")
+        streams.append(client.open_stream(frames.get(timeout=10)))
+
+    def answer() -> None:
+        with streams[-1] as stream:
+            stream.write("half ")
+            stream.write("an answer")
+
+    def ends() -> None:
+        outcomes: List[StreamOutcome] = []
+        finishing = threading.Thread(target=lambda: outcomes.append(streams[-1].finish()))
+        finishing.start()
+        finishing.join(10)
+        assert outcomes
+        open_another()
+
+    open_another()
+    assert everywhere(answer, ends, stream_module, replies_module) > 50
 
 
 def test_what_exceeds_a_message_continues_in_the_next(sim: AiBotSim, make_client: MakeClient) -> None:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import threading
 import weakref
+from functools import partial
 from typing import Any, Callable, List, Optional
 
-from ..errors import ConnectionLost, WxError
+from ..errors import AckTimeout, ConnectionLost, WxError
 from ..runtime.clock import Clock
 from . import outgoing
 from .bodies import markdown_body
@@ -100,7 +101,8 @@ class ReplyStream:
         self._lock = threading.Lock()  # guards the state
         self._done = clock.event()
         self._timer: Optional[Timer] = None
-        self._under_way = False  # the result of the frame in flight will look at the state again
+        self._number = 0  # of the frame in flight, whose result will look at the state again
+        self._sender = 0  # the thread that is about to send it
         self._look_again = 0.0  # before this the pacing would say no
         self._closing = False
         self._broken_off = False
@@ -119,7 +121,7 @@ class ReplyStream:
         with self._lock:
             self._need_client()
             self._state.write(delta)
-            if self._under_way or self._clock.now() < self._look_again:
+            if self._state.in_flight or self._clock.now() < self._look_again:
                 return
         self._drive()
 
@@ -178,26 +180,46 @@ class ReplyStream:
 
     def _drive(self) -> None:
         """Carry out what is due, until there is something to wait for."""
+        try:
+            self._carry_out()
+        except BaseException:
+            self._withdraw()
+            raise
+
+    def _carry_out(self) -> None:
         hurry: Optional[float] = None
         while True:
             with self._lock:
+                if self._state.in_flight:
+                    return
                 now = self._clock.now() if hurry is None else hurry
+                self._sender = threading.get_ident()
                 action = self._state.next_action(now)
                 if isinstance(action, WaitUntil):
                     hurry = self._schedule(action.at, now)
                     if hurry is None:
                         return
                     continue
-                self._under_way = not isinstance(action, Done)
+                self._number = number = self._number + 1
             if isinstance(action, Done):
                 self._end()
                 return
-            error = self._post(action)
+            error = self._post(action, number)
             if error is None:
+                self._sender = 0
                 return
             with self._lock:
-                self._under_way = False
                 self._state.on_result(error, now)
+
+    def _withdraw(self) -> None:
+        """A Ctrl-C struck this thread: no result comes of the frame that it was about to send, so it gets one here."""
+        with self._lock:
+            if self._sender != threading.get_ident() or not self._state.in_flight:
+                return
+            self._sender = 0
+            self._number += 1  # should a result come after all, it is of no frame that is known
+            struck = AckTimeout("The program was interrupted while it sent this.", may_have_been_sent=True)
+            self._state.on_result(struck, self._clock.now())
 
     def _schedule(self, at: Optional[float], now: float) -> Optional[float]:
         """See to it that somebody looks again *at* that time; the time itself when nobody can any more."""
@@ -213,7 +235,7 @@ class ReplyStream:
         # Without a client every try fails at once, so there is no reason to wait before it.
         return at if self._timer is None and self._closing else None
 
-    def _post(self, action: Any) -> Optional[WxError]:
+    def _post(self, action: Any, number: int) -> Optional[WxError]:
         """Send without waiting; the error when that is impossible now."""
         try:
             if isinstance(action, Push):
@@ -224,17 +246,17 @@ class ReplyStream:
                 req_id, cmd = self._req_id, _RESPONSE
                 text = encode_frame(cmd, req_id, action.body)
                 patience = self._options.request_timeout if action.final else 0.0
-            self._replies.post(
-                req_id, cmd, text, self._options.ack_timeout, lambda outcome: self._on_outcome(cmd, outcome), patience
-            )
+            on_outcome = partial(self._on_outcome, number, cmd)
+            self._replies.post(req_id, cmd, text, self._options.ack_timeout, on_outcome, patience)
         except WxError as exc:
             return exc
         return None
 
-    def _on_outcome(self, cmd: str, outcome: Outcome) -> None:
+    def _on_outcome(self, number: int, cmd: str, outcome: Outcome) -> None:
         with self._lock:
+            if number != self._number:
+                return
             self._state.on_result(self._replies.to_error(outcome, cmd), self._clock.now())
-            self._under_way = False
         self._drive()
 
     def _end(self) -> None:

@@ -149,6 +149,11 @@ class StreamState:
 
     # -- what the shell asks and reports ----------------------------------------
 
+    @property
+    def in_flight(self) -> bool:
+        """True from the SendFrame or Push of ``next_action`` until ``on_result``."""
+        return self._flight is not None
+
     def next_action(self, now: float) -> Action:
         """What to do at *now*. A SendFrame or Push counts as under way until ``on_result``."""
         if self.outcome is not None:
