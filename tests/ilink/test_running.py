@@ -7,6 +7,7 @@ from typing import List, Optional, Type
 
 import pytest
 
+from wxsdk.errors import TransportError
 from wxsdk.ilink.client import WeixinClient
 from wxsdk.ilink.context import MessageContext
 from wxsdk.ilink.handler import TokenStaleInfo
@@ -156,3 +157,85 @@ def test_no_thread_is_woken_for_a_cursor_that_nobody_wants(sim: ILinkSim, listen
     assert sim.user("alice").expects(WAIT).text == "hi"
     assert client.shutdown()
     assert ("cursor" in lanes) is listening
+
+
+class _Lingering:
+    """A handler that stays at the first message of alice, and then raises *raised* where there is one."""
+
+    def __init__(self) -> None:
+        self.gate = Gate()
+        self.events: List[str] = []
+        self.raised: Optional[BaseException] = None
+
+    def __call__(self, ctx: MessageContext) -> None:
+        if ctx.from_user_id != "alice":
+            return
+        first = not self.events
+        self.events.append(f"{ctx.body} begins{' again' if ctx.redelivered else ''}")
+        if first:
+            self.gate.pass_through()
+            if self.raised is not None:
+                raise self.raised
+        self.events.append(f"{ctx.body} ends")
+
+
+def test_what_a_handler_of_an_earlier_run_still_has_is_neither_handed_out_again_nor_overtaken(sim: ILinkSim) -> None:
+    handler, store = _Lingering(), MemoryStore()
+    bot = Recorder(handler)
+    client = started(sim, bot, store=store)
+    for text in ("one", "two"):
+        sim.user("alice").says(text)
+    handler.gate.wait_entered()
+    for text in ("three", "four"):
+        sim.wait_for(lambda: sim.polls_in_flight == 1)
+        assert not client.shutdown(timeout=0.05)
+        client.start()
+        sim.user("alice").says(text)
+        sim.user("bob").says(text)  # who waits for nobody
+        bot.wait_for(lambda: bot.contexts[-1].from_user_id == "bob" and bot.bodies[-1] == text)  # noqa: B023
+    assert handler.events == ["one begins"]
+    assert bot.cursors == []
+    handler.gate.open()
+    bot.wait_for(lambda: bot.cursors and bot.cursors[-1] == client._book.cursor())
+    assert client.shutdown()
+    assert [event.replace(" again", "") for event in handler.events] == [
+        f"{text} {what}" for text in ("one", "two", "three", "four") for what in ("begins", "ends")
+    ]
+    assert store.items("inbox") == []
+
+
+def test_a_handler_that_the_stop_ended_gets_its_message_again_before_the_later_ones(sim: ILinkSim) -> None:
+    handler, store = _Lingering(), MemoryStore()
+    handler.raised = TransportError("the stop ended this send")
+    bot = Recorder(handler)
+    client = started(sim, bot, store=store)
+    sim.user("alice").says("one")
+    handler.gate.wait_entered()
+    assert not client.shutdown(timeout=0.05)
+    client.start()
+    sim.user("alice").says("two")
+    sim.wait_for(lambda: len(store.items("inbox")) == 2)
+    handler.gate.open()
+    bot.wait_for(lambda: len(bot.contexts) == 3)
+    assert client.shutdown()
+    assert handler.events == ["one begins", "one begins again", "one ends", "two begins", "two ends"]
+
+
+def test_a_handler_may_stop_the_client_and_start_it_again_and_keeps_its_turn(sim: ILinkSim) -> None:
+    results: List[bool] = []
+
+    def answer(ctx: MessageContext) -> None:
+        if ctx.body == "restart":
+            for _ in range(2):
+                results.append(client.shutdown(timeout=WAIT))
+                client.start()
+        ctx.reply_text(f"{ctx.body} done")
+
+    bot = Recorder(answer)
+    client = started(sim, bot)
+    for text in ("restart", "next"):
+        sim.user("alice").says(text)
+    assert [sim.user("alice").expects(WAIT).text for _ in range(2)] == ["restart done", "next done"]
+    assert client.shutdown()
+    assert results == [True, True]
+    assert bot.bodies == ["restart", "next"]

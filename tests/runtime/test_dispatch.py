@@ -273,6 +273,44 @@ def test_what_follows_may_fail_without_costing_a_worker(desk: _Desk, caplog: pyt
     assert "ZeroDivisionError" in caplog.text
 
 
+def test_the_tasks_of_a_held_key_wait_for_its_release_and_no_others_do(desk: _Desk) -> None:
+    dispatcher = desk.make(2)
+    ran: list[str] = []
+    dispatcher.hold("a", 0)
+    for key in "aba":
+        dispatcher.submit(key, lambda key=key: ran.append(key))  # type: ignore[misc]
+    assert not dispatcher.drain(0.05)
+    assert (ran, dispatcher.queued) == (["b"], 2)
+    dispatcher.release("a")
+    _drained(dispatcher)
+    assert ran == ["b", "a", "a"]
+
+
+def test_drain_does_not_wait_for_a_lane_that_is_held_for_its_caller(desk: _Desk) -> None:
+    dispatcher = desk.make()
+    dispatcher.hold("a", threading.get_ident())
+    dispatcher.submit("a", lambda: None)
+    assert dispatcher.drain(20)
+    dispatcher.release("a")
+
+
+@pytest.mark.parametrize("had_workers", [False, True])
+def test_a_key_that_is_released_after_the_end_is_forgotten_and_keeps_nothing_from_following(
+    desk: _Desk, had_workers: bool
+) -> None:
+    dispatcher = desk.make()
+    ran: list[str] = []
+    dispatcher.hold("a", 0)
+    dispatcher.submit("a", lambda: ran.append("a"))
+    if had_workers:
+        dispatcher.submit("b", lambda: None)
+    assert dispatcher.close(dispatcher._clock.now() + 10) == []
+    dispatcher.call_when_idle(lambda: ran.append("followed"))
+    assert ran == []
+    dispatcher.release("a")
+    assert (ran, dispatcher.queued) == (["followed"], 0)
+
+
 def test_a_full_dispatcher_makes_its_feeder_wait_for_room(desk: _Desk) -> None:
     clock = FakeClock()
     dispatcher = desk.make(1, clock=clock)

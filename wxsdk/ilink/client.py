@@ -22,6 +22,7 @@ from .book import Book
 from .cdn import MediaDoor
 from .config import WeixinConfig, check_token, check_url
 from .context import MessageContext
+from .desk import Desk
 from .files import PathLike, ProgressCallback
 from .handler import MessageHandler, OnMessage, as_handler
 from .inbound import to_inbound
@@ -79,6 +80,7 @@ class WeixinClient:
         self._life = threading.Lock()  # orders start, set_token and the end of a run
         self._running: Optional[Running] = None
         self._earlier = EarlierRuns()
+        self._desk = Desk()
         self._instance_lock: Optional[InstanceLock] = None
         self._store_lock: Optional[InstanceLock] = None
         tell_of_forks(self)
@@ -300,6 +302,7 @@ class WeixinClient:
             self._book,
             self._vitals,
             self._postbox,
+            self._desk,
             make_context=self._make_context,
             heard=self._allowance.heard,
             abort=self._interrupt_sends,
@@ -356,7 +359,7 @@ class WeixinClient:
         if self._running is not None:
             self._life = threading.Lock()
             self._of_the_parent, self._running = self._running, None  # kept, so that nothing of it is closed here
-            self._earlier = EarlierRuns()
+            self._earlier, self._desk = EarlierRuns(), Desk()
             self._instance_lock = self._store_lock = None  # they have forgotten the parent's by themselves
             self._vitals.after_fork()
             self._postbox.after_fork()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from datetime import datetime, timezone
 from functools import partial
-from typing import Callable, List, Optional
+from typing import Callable, Dict, List, Optional
 
 from ..errors import TokenStale, TransportError, WxError
 from ..health import HealthState
@@ -23,6 +23,7 @@ from .api import ILinkApi
 from .book import Book
 from .config import WeixinConfig
 from .context import MessageContext
+from .desk import Desk, Turn
 from .handler import MessageHandler, TokenStaleInfo
 from .inbox import Entry, Inbox
 from .poll import PollLoop
@@ -42,6 +43,7 @@ class Running:
 
     make_context(entry): what a handler gets. heard(user_id): what to write when a user wrote. abort() ends the sends
     that handlers wait for, resume() allows them again. closed(running): called once, when everything has ended.
+    desk: the client's; with it a handler that outlived an earlier run keeps its user's turn.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Running:
         book: Book,
         vitals: Vitals,
         outbox: Postbox,
+        desk: Desk,
         *,
         make_context: Callable[[Entry], MessageContext],
         heard: Callable[[str], List[Change]],
@@ -66,6 +69,7 @@ class Running:
         self._book = book
         self._vitals = vitals
         self._outbox = outbox
+        self._desk = desk
         self._make_context = make_context
         self._abort = abort
         self._resume = resume
@@ -78,6 +82,7 @@ class Running:
         self._life = KeyedDispatcher(
             f"{self._name}-life", max_workers=LIFE_WORKERS, clock=clock, on_error=self._callback_raised
         )
+        self._elsewhere: Dict[str, Turn] = {}  # key of entry -> what a handler of an earlier run has before it
         self._inbox = Inbox(book, config, clock, tell=self._tell_cursor, heard=heard)
         self._ready = clock.event()
         self.loop = self._make_loop(number, api)
@@ -120,11 +125,15 @@ class Running:
 
     def start(self, sync_buf: Optional[str]) -> None:
         """Start the threads. Raises what the store raises."""
+        self._elsewhere = self._desk.take_over(self)  # before the store is read: what ends meanwhile counts as handled
         left_over = self._inbox.left_over()
         cursor = self._book.cursor() if sync_buf is None else sync_buf
         self._outbox.load()
         if left_over:
             log.info("%d message(s) of an earlier run are handed over first", len(left_over))
+        for turn in self._elsewhere.values():
+            self.dispatcher.hold(turn.user_id, turn.thread)
+            self._desk.after(turn, partial(self.dispatcher.release, turn.user_id))
         self._later(self._begin)
         self.loop.start(cursor, left_over)
         self._outbox.start(self._outbox_gave_up)
@@ -236,8 +245,23 @@ class Running:
             self.dispatcher.submit(entry.message.from_user_id or "", partial(self._handle, entry))
 
     def _handle(self, entry: Entry) -> None:
-        if self._aborting.is_set():
-            return  # stays in the store, for the next start
+        earlier = self._elsewhere.pop(entry.key, None)
+        if earlier is not None and earlier.handled:
+            self._inbox.finish(entry)
+            return
+        # What is not begun stays in the store, for the next start, or has come from there to the run that took over.
+        if self._aborting.is_set() or self._desk.begin(self, entry) is None:
+            return
+        handled = False
+        try:
+            handled = self._heard_out(entry)
+            if handled:
+                self._inbox.finish(entry)
+        finally:
+            self._desk.end(entry, handled=handled)
+
+    def _heard_out(self, entry: Entry) -> bool:
+        """Let the handler have *entry*; False when a shutdown ended it, so that it has to get it again."""
         context: Optional[MessageContext] = None
         try:
             context = self._make_context(entry)
@@ -245,9 +269,9 @@ class Running:
         except BaseException as exc:  # noqa: BLE001  a handler's SystemExit must not end a worker
             if self._aborting.is_set() and isinstance(exc, TransportError):
                 log.info("a handler was ended by the shutdown; its message stays in the store")
-                return
+                return False
             self._callback_raised(exc, context)
-        self._inbox.finish(entry)
+        return True
 
     def _has_room(self, seconds: float) -> bool:
         limit = self._config.max_queued_messages

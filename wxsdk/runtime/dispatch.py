@@ -51,6 +51,7 @@ class KeyedDispatcher:
         self._lanes: Dict[Hashable, Lane] = {}
         self._waiting: OrderedDict[Hashable, float] = OrderedDict()  # lanes without a worker, and since when
         self._running: Dict[int, Hashable] = {}  # thread ident -> lane
+        self._held: Dict[Hashable, int] = {}  # lane -> ident of the thread that works for it elsewhere
         self._idle: List[threading.Lock] = []  # workers without a lane; releasing the lock wakes one
         self._workers = 0
         self._waking = False  # a worker was woken, or is being made, and has not taken a lane yet
@@ -94,15 +95,42 @@ class KeyedDispatcher:
         self._warn_when_exhausted(now)
         return True
 
+    def hold(self, key: Hashable, thread: int) -> None:
+        """Let the tasks of *key* wait until ``release``, since the thread *thread* (its ident) works for it elsewhere.
+
+        To be called before the first task of *key*.
+        """
+        with self._changed:
+            self._held[key] = thread
+            self._lanes[key] = deque()
+
+    def release(self, key: Hashable) -> None:
+        """Let the tasks of a held *key* run. Once closed and without threads, they are forgotten."""
+        idle: List[Callable[[], None]] = []
+        with self._changed:
+            self._held.pop(key, None)
+            self._waiting[key] = self._clock.now()
+            wake = self._next_to_wake()
+            if self._closed and not self._workers:
+                idle = self._forget_waiting()
+        if wake is not None:
+            self._wake(wake)
+        self._follow(idle)
+
     def wait_for_room(self, limit: int, timeout: Optional[float]) -> bool:
         """Wait until fewer than *limit* tasks wait; False when *timeout* seconds passed first."""
         self._warn_when_exhausted(self._clock.now())  # nobody may submit any more while there is no room
         return self._watch(lambda: self._closed or self._queued < limit, timeout)
 
     def drain(self, timeout: float) -> bool:
-        """Wait up to *timeout* seconds until every task has run; a caller inside a task does not wait for its lane."""
-        own = self._running.get(threading.get_ident(), self)
-        return self._watch(lambda: not any(key != own for key in self._lanes), timeout)
+        """Wait up to *timeout* seconds until every task has run; a caller inside a task does not wait for its lane.
+
+        Nor does the thread that a lane is held for.
+        """
+        ident = threading.get_ident()
+        own = self._running.get(ident, self)
+        held = self._held
+        return self._watch(lambda: not any(key != own and held.get(key) != ident for key in self._lanes), timeout)
 
     def close(self, deadline: float) -> List[str]:
         """Take no more tasks and end the threads; the names of those still alive at *deadline* (on the clock).
@@ -169,11 +197,17 @@ class KeyedDispatcher:
                 self._workers -= 1
                 if self._workers:
                     return True
-                for key in self._waiting:
-                    self._queued -= len(self._lanes.pop(key))
-                self._waiting.clear()
+                idle = self._forget_waiting()
+            self._follow(idle)
             return False
         return True
+
+    def _forget_waiting(self) -> List[Callable[[], None]]:
+        """Under the lock, without workers: drop the tasks of the lanes that wait; what is to follow the last task."""
+        for key in self._waiting:
+            self._queued -= len(self._lanes.pop(key))
+        self._waiting.clear()
+        return self._last_done()
 
     # -- a worker ----------------------------------------
 
@@ -215,10 +249,7 @@ class KeyedDispatcher:
                 if not lane:
                     del self._running[ident]
                     del self._lanes[key]
-                    if not self._lanes:
-                        idle, self._when_idle = self._when_idle, []
-                    if self._watchers:
-                        self._changed.notify_all()
+                    idle = self._last_done()
                     break
                 if left <= 0 and self._waiting:
                     del self._running[ident]
@@ -233,6 +264,19 @@ class KeyedDispatcher:
                 task()
             except BaseException as exc:  # noqa: BLE001  a handler's SystemExit must not end the lane either
                 self._report(exc, context)
+        self._follow(idle)
+
+    def _last_done(self) -> List[Callable[[], None]]:
+        """Under the lock: a lane is done with; what is to follow the last one of all."""
+        idle: List[Callable[[], None]] = []
+        if not self._lanes:
+            idle, self._when_idle = self._when_idle, []
+        if self._watchers:
+            self._changed.notify_all()
+        return idle
+
+    @staticmethod
+    def _follow(idle: List[Callable[[], None]]) -> None:
         for action in idle:
             try:
                 action()
