@@ -187,6 +187,46 @@ def test_news_come_in_order_even_when_a_callback_is_slow(desk: Desk) -> None:
     assert told == ["connected", "authenticated", "why"]
 
 
+def test_no_callback_of_messages_or_events_holds_up_the_news(desk: Desk) -> None:
+    release, heard, last = threading.Event(), threading.Event(), threading.Event()
+    desk.callbacks.on_message(lambda frame: release.wait(5))
+    desk.callbacks.on_event_enter_chat(lambda frame: release.wait(5))
+    desk.callbacks.on_disconnected(lambda reason: heard.set())
+    desk.delivery.pushed([message(str(number), f"chat {number}") for number in range(2)])
+    desk.delivery.pushed([event(f"e{number}", "enter_chat", f"chat {number}") for number in range(2)])
+    desk.delivery.tell("disconnected", "why")
+    desk.delivery.after_news(last.set)
+    assert heard.wait(5)
+    assert last.wait(5)
+    assert desk.delivery.workers == 4
+    release.set()
+
+
+def test_the_last_word_needs_no_thread_when_there_was_no_news(desk: Desk) -> None:
+    before, said = threading.active_count(), threading.Event()
+    desk.delivery.after_news(said.set)
+    assert said.is_set()
+    assert threading.active_count() == before
+
+
+def test_errors_of_callbacks_do_not_pile_up_without_end_behind_a_blocked_on_error(desk: Desk) -> None:
+    begun, release = threading.Event(), threading.Event()
+    desk.callbacks.on_error(lambda exc: (begun.set(), release.wait(5)))
+
+    @desk.callbacks.on_message
+    def raises(frame: WsFrame) -> None:
+        raise ValueError(frame.msgid)
+
+    desk.delivery.pushed([message("0")])
+    assert begun.wait(5)
+    for number in range(1, 20):
+        desk.delivery.pushed([message(str(number))])
+        assert desk.delivery._main.drain(5)
+    release.set()
+    desk.drain()
+    assert [str(error) for error in desk.errors] == ["0", "1", "2", "3", "4", "5"]
+
+
 def test_a_callback_knows_that_it_is_inside(desk: Desk) -> None:
     seen: List[bool] = []
     desk.callbacks.on_message(lambda frame: seen.append(desk.delivery.is_inside))

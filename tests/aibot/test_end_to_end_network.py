@@ -256,6 +256,24 @@ def test_being_kicked_eight_times_is_one_error_and_no_kick_war(sim: AiBotSim, cl
     assert len(events) >= 1
 
 
+def test_blocked_event_callbacks_do_not_keep_on_error_from_hearing_of_a_kick(
+    sim: AiBotSim, make_client: MakeClient
+) -> None:
+    client = make_client(priority_workers=2)
+    record, release, both = Record(client), threading.Event(), threading.Barrier(3)
+    client.on_event_enter_chat(lambda frame: (both.wait(5), release.wait(5)))
+    client.connect(wait=5)
+    for name in ("alice", "bob"):
+        sim.user(name).enters_chat()
+    both.wait(5)
+    sim.faults.kick()
+    with pytest.raises(Kicked) as caught:
+        client.wait(5)
+    assert record.errors == [caught.value]
+    assert [piece[0] for piece in record.news if type(piece) is tuple] == ["disconnected", "error"]
+    release.set()
+
+
 def test_with_a_cooldown_a_kick_is_only_a_pause(sim: AiBotSim, make_client: MakeClient) -> None:
     client = make_client(kick_cooldown=0.05)
     record = Record(client)

@@ -1,7 +1,7 @@
 """Carrying what was received to the callbacks, on threads of their own (design, Dispatch).
 
-Two dispatchers: one for messages, and a small one for what cannot wait (events with a 5 s deadline, and the client's
-own news), so that busy handlers make neither late.
+Three dispatchers: one for messages, a small one for events with a deadline of 5 s, and a single thread for the client's
+own news. So busy handlers make no event late, and none of either keeps on_error from hearing why the client ended.
 """
 
 from __future__ import annotations
@@ -50,6 +50,11 @@ class Delivery:
             on_error=self._raised,
             setting="priority_workers",
         )
+        self._life = KeyedDispatcher(f"wxsdk-run-{number}-life", max_workers=1, clock=clock, on_error=self._raised)
+
+    @property
+    def _dispatchers(self) -> Tuple[KeyedDispatcher, ...]:
+        return self._main, self._urgent, self._life
 
     @property
     def queued(self) -> int:
@@ -58,6 +63,7 @@ class Delivery:
 
     @property
     def busy(self) -> int:
+        """Threads for messages and events that run a callback; that of the client's own news is not counted."""
         return self._main.busy + self._urgent.busy
 
     @property
@@ -100,26 +106,27 @@ class Delivery:
         """Call the functions registered for *event* of the client's own life, after those told before."""
         handlers = self._callbacks.handlers(event)
         if handlers:
-            self._urgent.submit(_NEWS, partial(self._run, handlers, arguments, event != "error"))
+            self._life.submit(_NEWS, partial(self._run, handlers, arguments, event != "error"))
 
     def tell_then(self, done: Task, event: str, *arguments: Any) -> bool:
         """As ``tell``, and call *done* when every function has returned; False when there are no threads any more."""
         handlers = (*self._callbacks.handlers(event), lambda *_: done())
-        return self._urgent.submit(_NEWS, partial(self._run, handlers, arguments))
+        return self._life.submit(_NEWS, partial(self._run, handlers, arguments))
 
     def after_news(self, action: Task) -> None:
         """Call *action*, which must be short, when everything told before has been heard."""
-        if not self._urgent.submit(_NEWS, action):
+        heard = not (self._life.queued or self._life.busy)  # in this order: what waits runs before it is done
+        if heard or not self._life.submit(_NEWS, action):
             action()
 
     def drain(self, deadline: float) -> bool:
         """Wait until everything submitted has run (but for the caller's own lane); False at *deadline*."""
-        done = self._main.drain(max(deadline - self._clock.now(), 0.0))
-        return self._urgent.drain(max(deadline - self._clock.now(), 0.0)) and done
+        # News last: the callbacks of the others tell errors.
+        return all(each.drain(max(deadline - self._clock.now(), 0.0)) for each in self._dispatchers)
 
     def close(self, deadline: float) -> List[str]:
         """End the threads; the names of those still alive at *deadline*."""
-        return self._main.close(deadline) + self._urgent.close(deadline)
+        return [name for each in self._dispatchers for name in each.close(deadline)]
 
     def _handlers_for(self, frame: WsFrame) -> Tuple[Handler, ...]:
         find = self._callbacks.handlers
@@ -147,7 +154,11 @@ class Delivery:
         if not self._overloaded:
             self._overloaded = True
             self._log.error("%s (This is logged once.)", error)
-        if self._urgent.queued < self._limit:  # a blocked on_error must not fill the memory instead
+        self._tell_error(error)
+
+    def _tell_error(self, error: BaseException) -> None:
+        """Tell on_error of something that may happen any number of times; it has been logged."""
+        if self._life.queued < self._limit:  # a blocked on_error must not fill the memory
             self.tell("error", error)
 
     def _run(self, handlers: Tuple[Handler, ...], arguments: Tuple[Any, ...], report: bool = True) -> None:
@@ -159,7 +170,7 @@ class Delivery:
                 except BaseException as exc:  # noqa: BLE001  even SystemExit must not keep the others from running
                     self._log.error("the callback %s raised", getattr(handler, "__qualname__", handler), exc=exc)
                     if report:
-                        self.tell("error", exc)
+                        self._tell_error(exc)
         finally:
             self._inside.running = False
 
