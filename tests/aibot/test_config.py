@@ -106,6 +106,7 @@ def test_copies_and_replacements_are_checked_and_equal() -> None:
         ("ws_url", "https://example.com"),
         ("ws_url", "openws.work.weixin.qq.com"),
         ("ws_url", "wss://"),
+        ("ws_url", "wss://user:password@host"),
         ("ws_url", "wss://host:port"),
         ("ws_url", "wss://[::1"),
         ("ws_url", b"wss://host"),

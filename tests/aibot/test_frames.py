@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from types import SimpleNamespace
-from typing import Any, Dict
+from typing import Any, Dict, Optional
 
 import pytest
 from hypothesis import given, settings
@@ -266,3 +266,15 @@ def test_a_frame_without_req_id_cannot_be_answered(answered: Any) -> None:
 
 def test_commands_print_as_themselves() -> None:
     assert f"{WsCmd.SEND_MSG}" == str(WsCmd.SEND_MSG) == "aibot_send_msg"
+
+
+@pytest.mark.parametrize(
+    ("msgid", "known_as"),
+    [("m1", "m1"), (12, "12"), (0, "0"), (2**64, str(2**64)), (True, None), ("", None), (None, None), (1.5, None)],
+)
+def test_a_message_is_known_by_the_text_of_its_id(msgid: Any, known_as: Optional[str]) -> None:
+    assert WsFrame({"cmd": "aibot_msg_callback", "headers": {}, "body": {"msgid": msgid}}).msgid == known_as
+
+
+def test_a_number_too_long_to_be_an_id_is_none() -> None:
+    assert WsFrame({"cmd": "aibot_msg_callback", "headers": {}, "body": {"msgid": 10**5000}}).msgid is None

@@ -153,14 +153,16 @@ def _hosts(name: str, value: Any) -> Tuple[str, ...]:
     return tuple(_text(name, host).lower() for host in value)
 
 
-def _url(*schemes: str) -> Callable[[str, Any], str]:
-    wanted = " or ".join(f"{scheme}://" for scheme in schemes) + " URL with a host"
+def _url(*schemes: str, login: bool = False) -> Callable[[str, Any], str]:
+    wanted = " or ".join(f"{scheme}://" for scheme in schemes) + " URL with a host" + " and no user" * (not login)
 
     def check(name: str, value: Any) -> str:
         url = _text(name, value).strip()
         try:
             parts = urlsplit(url)
             usable = parts.scheme.lower() in schemes and bool(parts.hostname) and parts.port != 0
+            if parts.username is not None and not login:  # the handshake would not send it, and a repr would show it
+                usable = False
         except ValueError:  # a port that is no number, or an address in broken brackets
             usable = False
         if not usable:
@@ -184,7 +186,7 @@ def _having(*choices: Tuple[str, ...]) -> Callable[[str, Any], Any]:
 
 def _proxy(name: str, value: Any) -> Optional[str]:
     # "" is a wish, too: no proxy, whatever the environment says.
-    return value if value is None or value == "" else _url("http")(name, value)
+    return value if value is None or value == "" else _url("http", login=True)(name, value)
 
 
 def _optional(check: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:

@@ -68,6 +68,7 @@ _URGENT = (EventType.ENTER_CHAT.value, EventType.TEMPLATE_CARD_EVENT.value)
 _SUBSCRIBE_PREFIX = WsCmd.SUBSCRIBE.value + "_"
 _PING_PREFIX = WsCmd.HEARTBEAT.value + "_"
 _NO_DICT: Dict[str, Any] = {}
+_MAX_NUMERIC_ID = 10**40  # far above any; Python refuses to write out a number of thousands of digits
 _NUMBER = re.compile(r"-?[0-9]{1,11}")
 
 
@@ -137,6 +138,8 @@ class WsFrame:
     def msgid(self) -> Optional[str]:
         """The id by which duplicates are told; None when there is none."""
         msgid = self.raw_body.get("msgid")
+        if isinstance(msgid, int) and not isinstance(msgid, bool) and abs(msgid) < _MAX_NUMERIC_ID:
+            return str(msgid)  # as body.msgid has it
         return msgid if msgid and isinstance(msgid, str) else None
 
     @property
