@@ -65,6 +65,7 @@ class Setting:
         self.clock = FakeClock()
         self.api = PretendApi()
         self.vitals = Vitals(self.clock)
+        self.run_vitals = self.vitals.of_run()
         self.handed: List[Entry] = []
         self.states: List[HealthState] = []  # at each hand-over
         self.stale: List[TokenStale] = []
@@ -86,7 +87,7 @@ class Setting:
             inbox,
             config,
             self.clock,
-            self.vitals,
+            self.run_vitals,
             ready=lambda seconds: self.ready.wait(0.01),
             room=lambda seconds: self.room.wait(0.01),
             hand_over=self.hand_over,
@@ -142,7 +143,7 @@ def test_each_poll_asks_after_the_cursor_of_the_last_one(setting: Setting) -> No
 def test_a_message_is_handed_over_by_a_client_that_says_it_runs(setting: Setting) -> None:
     setting.start()
     setting.expect_poll()
-    setting.vitals.enter(HealthState.RETRYING)
+    setting.run_vitals.enter(HealthState.RETRYING)
     setting.api.answer(ret=0, msgs=[message(1)], get_updates_buf="c")
     setting.expect_poll("c")
     setting.stop()

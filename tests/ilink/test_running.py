@@ -8,6 +8,7 @@ from typing import List, Optional, Type
 import pytest
 
 from wxsdk.errors import TransportError
+from wxsdk.health import HealthState
 from wxsdk.ilink.client import WeixinClient
 from wxsdk.ilink.context import MessageContext
 from wxsdk.ilink.handler import TokenStaleInfo
@@ -157,6 +158,24 @@ def test_no_thread_is_woken_for_a_cursor_that_nobody_wants(sim: ILinkSim, listen
     assert sim.user("alice").expects(WAIT).text == "hi"
     assert client.shutdown()
     assert ("cursor" in lanes) is listening
+
+
+def test_once_the_polls_have_ended_health_says_stopped_whatever_a_handler_still_does(sim: ILinkSim) -> None:
+    gate = Gate()
+    client = started(sim, Recorder(lambda ctx: gate.pass_through()))
+    sim.user("alice").says("hang")
+    gate.wait_entered()
+    assert not client.shutdown(timeout=0.05)
+    sim.wait_for(lambda: sim.count("notifystop") == 1)
+    assert (client.health().state, client.health().workers_busy) == (HealthState.STOPPED, 1)
+    client.start()
+    sim.wait_for(lambda: client.health().state is HealthState.RUNNING)
+    earlier = client._earlier._runs[0]
+    gate.open()
+    assert earlier.alive(client._clock.now() + WAIT) == []
+    assert client.health().state is HealthState.RUNNING
+    assert client.shutdown()
+    assert client.health().state is HealthState.STOPPED
 
 
 class _Lingering:

@@ -300,7 +300,7 @@ class WeixinClient:
             handler,
             self.api,
             self._book,
-            self._vitals,
+            self._vitals.of_run(),
             self._postbox,
             self._desk,
             make_context=self._make_context,
@@ -339,8 +339,6 @@ class WeixinClient:
         self._allowance.resume()
 
     def _run_ended(self, running: Running) -> None:
-        if running.error is None:
-            self._vitals.stopped()
         with self._life:
             if running is self._running:  # else another start() has taken everything over
                 self._close()

@@ -28,7 +28,7 @@ from .updates import (
     judge_answer,
     judge_error,
 )
-from .vitals import Vitals
+from .vitals import RunVitals
 
 log = get_logger(__name__)
 
@@ -52,7 +52,7 @@ class PollLoop:
         inbox: Inbox,
         config: WeixinConfig,
         clock: Clock,
-        vitals: Vitals,
+        vitals: RunVitals,
         *,
         ready: Callable[[float], bool],
         room: Callable[[float], bool],
@@ -114,8 +114,14 @@ class PollLoop:
     # the thread
 
     def _run(self) -> None:
-        if not self._wait_until(self._ready) or not self._enter():
-            return
+        began = self._wait_until(self._ready) and self._enter()
+        if began:
+            self._poll_on()
+        self._vitals.stopped()  # whatever the handlers still do
+        if began and not self._state.stale:
+            self._notify_stop()
+
+    def _poll_on(self) -> None:
         left_over, self._left_over = self._left_over, []
         self._hand_over(left_over)
         if self._notify_start():
@@ -123,8 +129,6 @@ class PollLoop:
             self._vitals.enter(HealthState.RUNNING)
         while self._wait_until(self._room) and self._enter():
             self._once()
-        if not self._state.stale:
-            self._notify_stop()
 
     def _wait_until(self, condition: Callable[[float], bool]) -> bool:
         """Wait for *condition*; False when a stop came first."""

@@ -27,7 +27,7 @@ from .desk import Desk, Turn
 from .handler import MessageHandler, TokenStaleInfo
 from .inbox import Entry, Inbox
 from .poll import PollLoop
-from .vitals import Vitals
+from .vitals import RunVitals
 
 log = get_logger(__name__)
 
@@ -53,7 +53,7 @@ class Running:
         handler: MessageHandler,
         api: ILinkApi,
         book: Book,
-        vitals: Vitals,
+        vitals: RunVitals,
         outbox: Postbox,
         desk: Desk,
         *,
@@ -221,6 +221,8 @@ class Running:
                 return
             self._finished = True
         self._say_farewell()
+        if self.error is None:
+            self._vitals.stopped()
         self._closed(self)
         self._ended.set()
 

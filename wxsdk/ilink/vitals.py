@@ -19,10 +19,18 @@ class Vitals:
         self._clock = clock
         self._lock = threading.Lock()
         self._health = Health(HealthState.STOPPED)
+        self._run: Optional[RunVitals] = None
 
-    def enter(self, state: HealthState, error: Optional[BaseException] = None, *, retries: int = 0) -> None:
-        """The client is now in *state*, because of *error*; without one, all is well."""
+    def of_run(self) -> RunVitals:
+        """What a run that begins now says of itself; from now on nothing that an earlier one says is heard."""
         with self._lock:
+            self._run = RunVitals(self)
+            return self._run
+
+    def _enter(self, run: RunVitals, state: HealthState, error: Optional[BaseException], retries: int) -> None:
+        with self._lock:
+            if run is not self._run:
+                return
             before = self._health
             self._health = dataclasses.replace(
                 before,
@@ -33,9 +41,10 @@ class Vitals:
                 retries=retries,
             )
 
-    def stopped(self) -> None:
-        """The client was stopped; what went wrong last stays readable."""
+    def _stopped(self, run: Optional[RunVitals]) -> None:
         with self._lock:
+            if run is not self._run:
+                return
             before = self._health
             since = before.since if before.state is HealthState.STOPPED else self._now()
             self._health = dataclasses.replace(before, state=HealthState.STOPPED, since=since, retries=0)
@@ -43,7 +52,8 @@ class Vitals:
     def after_fork(self) -> None:
         """In a forked child: nothing runs here."""
         self._lock = threading.Lock()
-        self.stopped()
+        self._run = None
+        self._stopped(None)
 
     def inbound(self) -> None:
         """A message came."""
@@ -61,6 +71,25 @@ class Vitals:
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock.wall(), timezone.utc)
+
+
+class RunVitals:
+    """How one run of the client is doing. Once a later run began, what this one says is noise."""
+
+    def __init__(self, vitals: Vitals) -> None:
+        self._vitals = vitals
+
+    def enter(self, state: HealthState, error: Optional[BaseException] = None, *, retries: int = 0) -> None:
+        """The run is now in *state*, because of *error*; without one, all is well."""
+        self._vitals._enter(self, state, error, retries)
+
+    def stopped(self) -> None:
+        """Nothing is received any more, on purpose; what went wrong last stays readable."""
+        self._vitals._stopped(self)
+
+    def inbound(self) -> None:
+        """A message came."""
+        self._vitals.inbound()
 
 
 def _sentence(error: BaseException) -> str:
