@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Iterator, List
+from typing import Any, Iterator, List, Optional
 
 import pytest
 
@@ -15,16 +15,17 @@ from wxsdk.aibot.logger import BotLog
 from wxsdk.aibot.seen import SeenIds
 from wxsdk.errors import Overloaded
 from wxsdk.runtime.clock import Clock
+from wxsdk.testing import FakeClock
 
 
 class Desk:
     """A delivery with two workers of each kind and room for five messages."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, clock: Optional[Clock] = None, **settings: Any) -> None:
         options = WSClientOptions(
             "bot", "secret", **{"max_workers": 2, "priority_workers": 2, "max_queued_messages": 5, **settings}
         )
-        self.clock = Clock()
+        self.clock = clock or Clock()
         self.callbacks = Callbacks()
         self.errors: List[BaseException] = []
         self.callbacks.on_error(self.errors.append)
@@ -33,13 +34,16 @@ class Desk:
     def drain(self) -> None:
         assert self.delivery.drain(self.clock.now() + 10)
 
+    def close(self) -> None:
+        self.drain()
+        assert self.delivery.close(self.clock.now() + 10) == []
+
 
 @pytest.fixture
 def desk() -> Iterator[Desk]:
     made = Desk()
     yield made
-    made.drain()
-    assert made.delivery.close(made.clock.now() + 10) == []
+    made.close()
 
 
 def message(msgid: str, chat: str = "alice", msgtype: str = "text") -> WsFrame:
@@ -47,9 +51,9 @@ def message(msgid: str, chat: str = "alice", msgtype: str = "text") -> WsFrame:
     return WsFrame({"cmd": "aibot_msg_callback", "headers": {"req_id": msgid}, "body": body})
 
 
-def event(msgid: str, eventtype: str, chat: str = "alice") -> WsFrame:
+def event(msgid: str, eventtype: str, chat: str = "alice", received_at: Optional[float] = None) -> WsFrame:
     body = {"msgid": msgid, "msgtype": "event", "from": {"userid": chat}, "event": {"eventtype": eventtype}}
-    return WsFrame({"cmd": "aibot_event_callback", "headers": {"req_id": msgid}, "body": body})
+    return WsFrame({"cmd": "aibot_event_callback", "headers": {"req_id": msgid}, "body": body}, received_at)
 
 
 def test_the_general_callbacks_come_before_those_of_the_type(desk: Desk) -> None:
@@ -171,6 +175,81 @@ def test_past_the_limit_messages_are_dropped_and_told(desk: Desk, caplog: pytest
     assert handled == ["0", "1", "2", "3", "4", "5"]
     assert [type(error) for error in desk.errors] == [Overloaded] * 4
     assert caplog.text.count("wait for a worker") == 1
+
+
+class Blocked:
+    """A handler of enter_chat that lets nothing through until it is released; with the events it was given."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.handled: List[str] = []
+        self.begun, self.release = threading.Event(), threading.Event()
+        desk.callbacks.on_event_enter_chat(self._handle)
+
+    def _handle(self, frame: WsFrame) -> None:
+        self.begun.set()
+        assert self.release.wait(5)
+        self.handled.append(frame.msgid or "")
+
+
+def test_past_the_limit_urgent_events_are_dropped_and_told(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    handler = Blocked(desk)
+    desk.delivery.pushed([event("0", "enter_chat")])
+    assert handler.begun.wait(5)
+    desk.delivery.pushed([event(str(number), "enter_chat") for number in range(1, 9)])
+    desk.delivery.pushed([event("late", "enter_chat")])
+    assert desk.delivery.queued == 5
+    handler.release.set()
+    desk.drain()
+    assert handler.handled == ["0", "1", "2", "3", "4", "5"]
+    assert [type(error) for error in desk.errors] == [Overloaded] * 4
+    assert "priority_workers" in str(desk.errors[0])
+    assert caplog.text.count("worker of theirs") == 1
+
+
+def test_messages_and_urgent_events_take_no_room_from_each_other(desk: Desk) -> None:
+    handler, got = Blocked(desk), []
+    desk.callbacks.on_message(lambda frame: (handler.release.wait(5), got.append(frame.msgid)))
+    desk.delivery.pushed([event(f"e{number}", "enter_chat") for number in range(5)])
+    desk.delivery.pushed([message(f"m{number}") for number in range(5)])
+    handler.release.set()
+    desk.drain()
+    assert (len(handler.handled), len(got), desk.errors) == (5, 5, [])
+
+
+def test_without_room_events_that_are_too_late_to_be_answered_go_first() -> None:
+    clock = FakeClock()
+    desk = Desk(clock)
+    handler = Blocked(desk)
+
+    def push(*names: str) -> None:
+        desk.delivery.pushed([event(name, "enter_chat", name[0], received_at=clock.now()) for name in names])
+
+    push("a0")
+    assert handler.begun.wait(5)
+    push("a1", "a2", "a3")
+    clock.advance(4)
+    push("a4", "a5", "a6")  # the last one finds no room, and nothing is too late yet
+    assert desk.delivery.queued == 5
+    clock.advance(2)
+    push("a7")
+    assert desk.delivery.queued == 3
+    handler.release.set()
+    desk.close()
+    assert handler.handled == ["a0", "a4", "a5", "a7"]
+    assert [type(error) for error in desk.errors] == [Overloaded] * 4
+
+
+def test_a_late_event_is_delivered_all_the_same_while_there_is_room() -> None:
+    clock = FakeClock()
+    desk = Desk(clock)
+    handler = Blocked(desk)
+    desk.delivery.pushed([event(name, "enter_chat", received_at=clock.now()) for name in ("1", "2")])
+    assert handler.begun.wait(5)
+    clock.advance(60)
+    handler.release.set()
+    desk.close()
+    assert handler.handled == ["1", "2"]
+    assert desk.errors == []
 
 
 def test_news_come_in_order_even_when_a_callback_is_slow(desk: Desk) -> None:

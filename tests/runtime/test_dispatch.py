@@ -259,6 +259,38 @@ def test_what_follows_the_last_task_is_called_on_its_thread_or_at_once(desk: _De
     assert len(names) == 2
 
 
+def test_what_waits_can_be_taken_out_again(desk: _Desk) -> None:
+    dispatcher = desk.make(1)
+    begun, go, ran = threading.Event(), threading.Event(), []
+    dispatcher.submit("a", lambda: (begun.set(), go.wait(20)), "runs")  # type: ignore[arg-type,return-value]
+    assert begun.wait(10)
+    contexts = [[key] for key in ("a", "b", "b", "c")]
+    for context in contexts:
+        dispatcher.submit(context[0], lambda context=context: ran.append(context), context)
+    assert dispatcher.waiting() == contexts
+    assert dispatcher.discard([contexts[1], contexts[3], "runs", ["b"]]) == 2
+    assert dispatcher.waiting() == [contexts[0], contexts[2]]
+    assert dispatcher.queued == 2
+    assert dispatcher.discard(contexts) == 2
+    assert sorted(dispatcher._lanes) == ["a"]  # no trace is left of those that wait for nobody
+    dispatcher.submit("b", lambda: ran.append("after"))
+    go.set()
+    _drained(dispatcher)
+    assert ran == ["after"]
+
+
+def test_what_follows_the_last_task_follows_one_that_is_taken_out_too(
+    desk: _Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dispatcher, called = desk.make(1), threading.Event()
+    monkeypatch.setattr(dispatcher, "_wake", lambda whom: True)  # no worker comes
+    dispatcher.submit("a", lambda: None, "task")
+    dispatcher.call_when_idle(called.set)
+    assert not called.is_set()
+    assert dispatcher.discard(["task"]) == 1
+    assert called.is_set()
+
+
 def test_what_follows_may_fail_without_costing_a_worker(desk: _Desk, caplog: pytest.LogCaptureFixture) -> None:
     dispatcher = desk.make(1)
     go, after = threading.Event(), threading.Event()

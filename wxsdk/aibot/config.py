@@ -36,7 +36,8 @@ class WSClientOptions:
     scene, plug_version: sent with the subscribe where given (protocol-aibot, 1).
     max_reply_queue_size: frames waiting behind the one in flight of a req_id, then ReplyQueueFull (protocol-aibot, 4).
     max_workers: threads that run callbacks. priority_workers: threads kept for enter_chat and card clicks (5 s).
-    max_queued_messages: received messages waiting for a worker, then Overloaded (api).
+    max_queued_messages: received messages waiting for a worker, then Overloaded (api). As many enter_chat and card
+        clicks may wait for theirs.
     max_seen_ids: message ids remembered to drop duplicates (protocol-aibot, 3).
     max_frame_bytes: a longer frame from the gateway is skipped (a guard of ours; a push is a few KB).
     max_download_bytes: a longer media file is refused (api).

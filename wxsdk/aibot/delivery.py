@@ -14,6 +14,7 @@ from ..errors import Overloaded
 from ..runtime.clock import Clock
 from ..runtime.dispatch import KeyedDispatcher, Task
 from .callbacks import Callbacks, Handler
+from .checks import EVENT_WINDOW
 from .config import WSClientOptions
 from .frames import WsCmd, WsFrame, is_urgent
 from .logger import BotLog
@@ -21,8 +22,20 @@ from .seen import SeenIds
 
 UNHEARD_LOGGED = 20  # message types that are worth a warning; a hostile server must not fill the disk
 UNHEARD_NAME = 40  # characters of such a type's name in the log
+LOOK_EVERY = 1.0  # seconds; looking through all events that wait takes the reader a millisecond or two
 _EVENT = WsCmd.EVENT_CALLBACK.value
 _NEWS = object()  # the lane of the client's own news: one at a time, in order
+
+Submission = Tuple[str, Task, WsFrame]
+Trouble = Tuple[str, str]  # what is too much, and what to do about it
+_TOO_MANY_MESSAGES = (
+    "messages wait for a worker; a new one was dropped.",
+    "Make the handlers shorter, or raise max_workers or max_queued_messages.",
+)
+_TOO_MANY_EVENTS = (
+    "events wait for a worker of theirs; one was dropped.",
+    "Make the handlers of enter_chat and of card clicks shorter, or raise priority_workers or max_queued_messages.",
+)
 
 
 class Delivery:
@@ -37,7 +50,8 @@ class Delivery:
         self._log = log
         self._limit = options.max_queued_messages
         self._inside = threading.local()
-        self._overloaded = False
+        self._told: Set[Trouble] = set()
+        self._look_again_at = 0.0  # for events that are too late; on the clock
         self._unheard: Set[str] = set()  # message types
         self.last_inbound: Optional[float] = None  # on the clock
         self._main = KeyedDispatcher(
@@ -78,9 +92,8 @@ class Delivery:
     def pushed(self, frames: List[WsFrame]) -> None:
         """Submit new frames to their lanes; drop those seen before, and those past max_queued_messages."""
         self.last_inbound = self._clock.now()
-        room = self._limit - self._main.queued
-        normal: List[Tuple[str, Task, WsFrame]] = []
-        urgent: List[Tuple[str, Task, WsFrame]] = []
+        normal: List[Submission] = []
+        urgent: List[Submission] = []
         for frame in frames:
             msgid = frame.msgid
             if msgid is not None and not self._seen.is_new(msgid):
@@ -93,14 +106,12 @@ class Delivery:
             task = (frame.chat, partial(self._run, handlers, (frame,)), frame)
             if frame.eventtype and is_urgent(frame):
                 urgent.append(task)
-            elif len(normal) < room:
-                normal.append(task)
             else:
-                self._drop()
+                normal.append(task)
         if urgent:
-            self._urgent.submit_many(urgent)
+            self._submit_urgent(urgent)
         if normal:
-            self._main.submit_many(normal)
+            self._submit(self._main, normal, _TOO_MANY_MESSAGES)
 
     def tell(self, event: str, *arguments: Any) -> None:
         """Call the functions registered for *event* of the client's own life, after those told before."""
@@ -146,13 +157,32 @@ class Delivery:
             msgtype,
         )
 
-    def _drop(self) -> None:
-        error = Overloaded(
-            f"More than {self._limit} messages wait for a worker; a new one was dropped.",
-            remedy="Make the handlers shorter, or raise max_workers or max_queued_messages.",
-        )
-        if not self._overloaded:
-            self._overloaded = True
+    def _submit_urgent(self, tasks: List[Submission]) -> None:
+        """Submit events with a deadline; without room for them, those that nobody can answer in time any more go first.
+
+        They are not dropped before that: a click says something even when its card can no longer be updated.
+        """
+        now = self._clock.now()
+        if self._limit - self._urgent.queued < len(tasks) and now >= self._look_again_at:
+            self._look_again_at = now + LOOK_EVERY
+            late = [frame for frame in self._urgent.waiting() if _is_late(frame, now)]
+            for _ in range(self._urgent.discard(late)):
+                self._drop(_TOO_MANY_EVENTS)
+        self._submit(self._urgent, tasks, _TOO_MANY_EVENTS)
+
+    def _submit(self, dispatcher: KeyedDispatcher, tasks: List[Submission], trouble: Trouble) -> None:
+        """Submit as many as there is room for; only the reader submits, so the room does not shrink meanwhile."""
+        room = max(self._limit - dispatcher.queued, 0)
+        if room:
+            dispatcher.submit_many(tasks[:room])
+        for _ in tasks[room:]:
+            self._drop(trouble)
+
+    def _drop(self, trouble: Trouble) -> None:
+        what, remedy = trouble
+        error = Overloaded(f"More than {self._limit} {what}", remedy=remedy)
+        if trouble not in self._told:
+            self._told.add(trouble)
             self._log.error("%s (This is logged once.)", error)
         self._tell_error(error)
 
@@ -180,3 +210,7 @@ class Delivery:
 
 def _is_event(frame: WsFrame) -> bool:
     return frame.cmd == _EVENT or frame.msgtype == "event"
+
+
+def _is_late(frame: WsFrame, now: float) -> bool:
+    return frame.received_at is not None and now - frame.received_at > EVENT_WINDOW

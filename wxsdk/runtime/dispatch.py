@@ -117,6 +117,32 @@ class KeyedDispatcher:
             self._wake(wake)
         self._follow(idle)
 
+    def waiting(self) -> List[Any]:
+        """The contexts of the tasks that wait, those of one key in order."""
+        with self._changed:
+            return [context for lane in self._lanes.values() for _, context in lane]
+
+    def discard(self, contexts: Iterable[Any]) -> int:
+        """Take out the tasks with these very *contexts* as far as they still wait; how many there were."""
+        unwanted = {id(context) for context in contexts}
+        idle: List[Callable[[], None]] = []
+        with self._changed:
+            before = self._queued
+            for key, lane in list(self._lanes.items()):
+                kept = [entry for entry in lane if id(entry[1]) not in unwanted]
+                self._queued -= len(lane) - len(kept)
+                lane.clear()
+                lane.extend(kept)
+                if not kept and self._waiting.pop(key, None) is not None:
+                    del self._lanes[key]
+            if not self._lanes:
+                idle, self._when_idle = self._when_idle, []
+            if self._watchers:
+                self._changed.notify_all()
+            count = before - self._queued
+        _call_all(idle)
+        return count
+
     def wait_for_room(self, limit: int, timeout: Optional[float]) -> bool:
         """Wait until fewer than *limit* tasks wait; False when *timeout* seconds passed first."""
         self._warn_when_exhausted(self._clock.now())  # nobody may submit any more while there is no room
@@ -277,11 +303,7 @@ class KeyedDispatcher:
 
     @staticmethod
     def _follow(idle: List[Callable[[], None]]) -> None:
-        for action in idle:
-            try:
-                action()
-            except Exception:
-                log.exception("what was to follow the last task failed")
+        _call_all(idle)
 
     def _report(self, exc: BaseException, context: Any) -> None:
         try:
@@ -303,3 +325,11 @@ class KeyedDispatcher:
             now - oldest,
             self._setting,
         )
+
+
+def _call_all(actions: Iterable[Callable[[], None]]) -> None:
+    for action in actions:
+        try:
+            action()
+        except Exception:
+            log.exception("what was to follow the last task failed")
