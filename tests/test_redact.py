@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import pickle
+import re
 import time
 import traceback
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 import pytest
 from hypothesis import given
@@ -93,6 +94,21 @@ def test_given_secrets_go_wherever_and_however_they_stand() -> None:
     text = f"{secret}|{quote(secret)}|{quote(secret, safe='')}|{quote_plus(secret)}"
     assert scrub(text, [Secret(secret)]) == "***|***|***|***"
     assert scrub("a cat", ["cat"]) == "a cat"  # too short to be told from a word
+
+
+@pytest.mark.parametrize("secret", ["a+b/c=d e&canary", "a%2Bb%2fc%3Dd+e&canary", "中/文\ud800canary"])
+def test_given_secrets_go_in_whatever_way_they_are_encoded(secret: str) -> None:
+    for plain in (secret, unquote(secret), unquote_plus(secret)):
+        once = quote(plain, safe="", errors="replace")
+        small = re.sub("%..", lambda match: match.group().lower(), once)
+        for echo in (plain, once, small, quote(once, safe=""), plain.replace("/", "\\/")):
+            assert scrub(f"you sent {echo}.", [Secret(secret)]) == "you sent ***."
+
+
+def test_a_short_number_goes_where_it_stands_alone() -> None:
+    text = "bad code 48213, (48213) 48213. but not 148213, 482130 or x48213; ret=3"
+    hidden = "bad code ***, (***) ***. but not 148213, 482130 or x48213; ret=3"
+    assert scrub(text, [Secret("48213"), "3"]) == hidden
 
 
 @given(st.text(max_size=200), st.sampled_from(["token", "secret", "context_token", "aeskey", "response_url"]))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import Any, Iterable, List
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 HIDDEN = "***"
 
@@ -27,9 +27,11 @@ _QUOTED = re.compile(
 _LISTED = re.compile(rf"""(?i)((?:{_NAMES})\\?["']?{_GAP}[:=]{_GAP})[\[(][^\])]*(?:[\])]|$)""")
 _BARE = re.compile(rf"""(?i)\b({_NAMES})({_GAP}[:=]{_GAP})(?!["'\\\s]{{0,8}}\*\*\*)(?:bearer\s+)?[^\s,;&"'\\}})\]]+""")
 _BEARER = re.compile(r"""(?i)\bbearer\s{1,8}[^\s,;"'\\]+""")
+_ENCODED = re.compile("%[0-9a-fA-F]{2}")
 _WORD = re.compile(r"""[^\s"'<>]+""")
 
 MIN_SCRUBBED_LENGTH = 6  # characters; shorter values stand in ordinary words and would make texts unreadable
+MIN_NUMBER_LENGTH = 4  # digits; a shorter value of digits alone, such as a verify code, goes where it is a whole word
 
 
 class Secret(str):
@@ -42,16 +44,39 @@ class Secret(str):
 
 
 def scrub(text: str, secrets: Iterable[str] = ()) -> str:
-    """*text* without Authorization values, named secrets, query strings of URLs, and the given *secrets*."""
+    """*text* without Authorization values, named secrets, query strings of URLs, and the given *secrets*.
+
+    Those go in each form that a server may echo them in: percent-encoded, once or twice, or decoded, slashes escaped.
+    """
     for value in secrets:
         if len(value) >= MIN_SCRUBBED_LENGTH:
-            for form in {str(value), quote(value, safe=""), quote(value), quote_plus(value)}:
-                text = text.replace(form, HIDDEN)
+            for form in _echoes(str(value)):
+                text = _replaced(text, form)
+        elif len(value) >= MIN_NUMBER_LENGTH and value.isdecimal():
+            text = re.sub(rf"(?<!\w){value}(?!\w)", HIDDEN, text)
     text = _LISTED.sub(rf"\1[{HIDDEN}]", text)
     text = _QUOTED.sub(rf"\1\2{HIDDEN}\2", text)
     text = _BEARER.sub(f"Bearer {HIDDEN}", text)
     text = _BARE.sub(rf"\1\2{HIDDEN}", text)
     return _WORD.sub(_without_query, text) if "?" in text else text
+
+
+def _echoes(value: str) -> List[str]:
+    """The forms of *value*, longest first, so that none is cut out of the middle of another."""
+    forms = set()
+    for plain in {value, unquote(value), unquote_plus(value)}:
+        for safe in ("", "/"):
+            once = quote(plain, safe, errors="replace")
+            forms |= {once, quote(once, safe)}
+        forms |= {plain, plain.replace("/", "\\/"), quote_plus(plain, errors="replace")}
+    return sorted((form for form in forms if len(form) >= MIN_SCRUBBED_LENGTH), key=len, reverse=True)
+
+
+def _replaced(text: str, form: str) -> str:
+    """*text* without *form*, whose hex digits after a % may be small or large ones."""
+    if "%" not in form:
+        return text.replace(form, HIDDEN)
+    return re.sub(_ENCODED.sub(r"(?i:\g<0>)", re.escape(form)), HIDDEN, text)
 
 
 def _without_query(match: re.Match[str]) -> str:

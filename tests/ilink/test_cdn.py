@@ -3,7 +3,9 @@ from __future__ import annotations
 import os
 import secrets
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Callable, Iterator, List, Optional, Tuple
+from urllib.parse import quote
 
 import pytest
 
@@ -13,7 +15,7 @@ from wxsdk.ilink.cdn import MediaDoor
 from wxsdk.ilink.files import SourceFile
 from wxsdk.ilink.inbound import to_inbound
 from wxsdk.ilink.media import MediaInfo
-from wxsdk.ilink.outbound import Uploaded
+from wxsdk.ilink.outbound import Uploaded, wire_key
 from wxsdk.ilink.wire import CDNMedia, decode_updates
 from wxsdk.redact import Secret
 from wxsdk.sim import ILinkSim
@@ -149,6 +151,52 @@ def test_a_refused_upload_fails_at_once_and_says_why_without_secrets(doors: Door
         doors.upload(payload)
     assert doors.sim.count("upload") == 1
     assert "topsecretvalue" not in str(caught.value)
+
+
+SIGNED = "a+b/c=d%secret"
+ECHOES = {
+    "as it is": lambda value: value,
+    "encoded": lambda value: quote(value, safe=""),
+    "encoded in small letters": lambda value: quote(value, safe="").replace("%2B", "%2b").replace("%2F", "%2f"),
+    "encoded but for slashes": quote,
+    "encoded twice": lambda value: quote(quote(value, safe=""), safe=""),
+    "in JSON": lambda value: value.replace("/", "\\/"),
+}
+
+
+@pytest.mark.parametrize("echo", sorted(ECHOES))
+@pytest.mark.parametrize("whole_address", [False, True])
+def test_no_form_of_the_signed_parameter_shows_when_the_cdn_echoes_it(
+    echo: str, whole_address: bool, doors: Doors, payload: Path, tmp_path: Path
+) -> None:
+    said = {"x-error-message": f"param {ECHOES[echo](SIGNED)} refused"}
+    address = f"{doors.sim.cdn_base_url}/upload?encrypted_query_param={quote(SIGNED, safe='')}"
+    doors.sim.faults.next(
+        "getuploadurl", json={"upload_full_url": address} if whole_address else {"upload_param": SIGNED}
+    )
+    doors.sim.faults.next("upload", status=403, body=b"", headers=said)
+    with pytest.raises(UploadFailed, match=r"param \*\*\* refused"):
+        doors.upload(payload)
+    doors.sim.faults.next("download", status=403, body=b"", headers=said)
+    media = CDNMedia(full_url=Secret(address.replace("upload", "download")))
+    if not whole_address:
+        media = CDNMedia(encrypt_query_param=Secret(SIGNED))
+    with pytest.raises(DownloadFailed, match=r"param \*\*\* refused"):
+        doors.door.download(MediaInfo("image", None, None, media), tmp_path / "x")
+
+
+def test_no_key_shows_when_the_cdn_names_it(doors: Doors, payload: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    key, filekey = b"k" * 16, b"f" * 16
+    drawn = iter([key, filekey])
+    monkeypatch.setattr("wxsdk.ilink.cdn.secrets", SimpleNamespace(token_bytes=lambda size: next(drawn)))
+    doors.sim.faults.next(
+        "upload",
+        status=403,
+        body=b"",
+        headers={"x-error-message": f"{key.hex()} {filekey.hex()} {wire_key(key)!s} odd"},
+    )
+    with pytest.raises(UploadFailed, match=r"\(\*\*\* \*\*\* \*\*\* odd\)"):
+        doors.upload(payload)
 
 
 def test_a_file_that_changes_on_the_way_is_no_upload(doors: Doors, payload: Path) -> None:

@@ -7,7 +7,8 @@ import itertools
 import random
 import secrets
 from pathlib import Path
-from typing import Any, Callable, Iterator, Mapping, Optional, Tuple
+from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
+from urllib.parse import urlsplit
 
 from ..backoff import jittered
 from ..errors import ApiError, ConfigError, DownloadFailed, LimitExceeded, TransportError, UploadFailed
@@ -20,7 +21,7 @@ from .api import ILinkApi
 from .config import WeixinConfig, cdn_ciphers
 from .files import CallbackRaised, Destination, PathLike, Progress, ProgressCallback, SourceFile
 from .media import MediaInfo, download_url, safe_file_name, upload_url
-from .outbound import Uploaded, upload_request
+from .outbound import Uploaded, upload_request, wire_key
 from .wire import UploadUrlReply
 
 log = get_logger(__name__)
@@ -64,7 +65,7 @@ class MediaDoor:
             raise UploadFailed("The platform named no address for the file.")
         reports = Progress(progress)
         try:
-            param = self._post(str(url), source, key, reports)
+            param = self._post(str(url), source, key, reports, (filekey.hex(), key.hex(), wire_key(key)))
             source.check_unchanged()
             reports.finish(source.size)
         except CallbackRaised as raised:
@@ -87,8 +88,9 @@ class MediaDoor:
                     raise
         raise AssertionError  # never reached: the count has no end
 
-    def _post(self, url: str, source: SourceFile, key: bytes, progress: Progress) -> Secret:
-        """Send the ciphertext until the CDN takes it; its download parameter."""
+    def _post(self, url: str, source: SourceFile, key: bytes, progress: Progress, hidden: Sequence[str]) -> Secret:
+        """Send the ciphertext until the CDN takes it; its download parameter. *hidden*: what no error may repeat."""
+        hidden = (*_query_values(url), *hidden)
         failure = UploadFailed("The CDN did not take the file.")
         for attempt in range(1, self._config.upload_tries + 1):
             body = SizedBlocks(cipher_size(source.size), lambda: _ciphertext(source, key, progress))
@@ -101,7 +103,7 @@ class MediaDoor:
                 param = headers.get("x-encrypted-param")
                 if status == 200 and param:
                     return Secret(param)
-                failure = UploadFailed(_refusal("The CDN did not take the file", status, headers))
+                failure = UploadFailed(_refusal("The CDN did not take the file", status, headers, hidden))
                 if 400 <= status <= 499:
                     break
             log.info("upload try %d of %d failed: %s", attempt, self._config.upload_tries, failure)
@@ -128,17 +130,19 @@ class MediaDoor:
         if key is None and media.kind != "image":
             raise DownloadFailed("The message carries no key for its file.")
         self._check_size(media.size)
+        hidden = [one for one in (media.aeskey, media.media.aes_key, media.media.encrypt_query_param) if one]
         destination = Destination(dest, safe_file_name(media.file_name, media.kind))
         reports = Progress(progress)
         try:
             with _disk_errors(), destination.writing() as file:
-                reports.finish(self._fetch(str(url), key, file, reports))
+                reports.finish(self._fetch(str(url), key, file, reports, hidden))
                 return destination.keep()
         except CallbackRaised as raised:
             raise raised.error from None
 
-    def _fetch(self, url: str, key: Optional[bytes], file: Any, progress: Progress) -> int:
-        """Fill *file*, beginning anew when the CDN or the network fails; its size."""
+    def _fetch(self, url: str, key: Optional[bytes], file: Any, progress: Progress, hidden: Sequence[str]) -> int:
+        """Fill *file*, beginning anew when the CDN or the network fails; its size. hidden: as of ``_post``."""
+        hidden = (*_query_values(url), *hidden)
         failure = DownloadFailed("The file could not be fetched.")
         for attempt in range(1, self._config.upload_tries + 1):
             file.seek(0)
@@ -147,7 +151,8 @@ class MediaDoor:
                 with self._open(url) as stream:
                     if stream.status == 200:
                         return self._save(stream, key, file, progress)
-                    failure = DownloadFailed(_refusal("The file could not be fetched", stream.status, stream.headers))
+                    what = _refusal("The file could not be fetched", stream.status, stream.headers, hidden)
+                    failure = DownloadFailed(what)
                     if stream.status < 500:
                         break
             except TransportError as error:
@@ -254,6 +259,11 @@ def _time_for(size: int) -> float:
     return PATIENCE + size / SLOWEST
 
 
-def _refusal(what: str, status: int, headers: Mapping[str, str]) -> str:
-    said = scrub(headers.get("x-error-message", ""))[:MAX_MESSAGE_CHARS]
+def _query_values(url: str) -> List[str]:
+    """The values in a signed address; the CDN may echo them, and no text of ours may."""
+    return [part.partition("=")[2] or part for part in urlsplit(url).query.split("&")]
+
+
+def _refusal(what: str, status: int, headers: Mapping[str, str], hidden: Iterable[str]) -> str:
+    said = scrub(headers.get("x-error-message", ""), hidden)[:MAX_MESSAGE_CHARS]
     return f"{what}: HTTP {status}{f' ({said})' if said else ''}."
