@@ -166,6 +166,16 @@ def test_an_interruption_ends_calls_until_they_are_resumed(sim: ILinkSim, api: I
     assert api.get_config("alice").typing_ticket
 
 
+def test_an_interruption_of_typing_signs_ends_no_other_call(sim: ILinkSim, api: ILinkApi) -> None:
+    api.interrupt_signs()
+    for call in (lambda: api.get_config("alice"), lambda: api.send_typing("alice", "ticket")):
+        with pytest.raises(TransportError):
+            call()
+    api.send_message(text_message())
+    api.resume_signs()
+    assert api.get_config("alice").typing_ticket
+
+
 @pytest.mark.parametrize("msg", [5, None, [], {"context_token": "canary", "run_id": "\ud800"}, {"odd": object()}])
 def test_what_is_no_message_is_refused_before_any_request(msg: Any, sim: ILinkSim, api: ILinkApi) -> None:
     with pytest.raises(ConfigError) as caught:

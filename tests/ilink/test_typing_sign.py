@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import threading
 from typing import List, Optional
 
 import pytest
 
 from wxsdk.errors import ApiError, ConfigError, TransportError
+from wxsdk.ilink import typing_sign
 from wxsdk.ilink.config import WeixinConfig
+from wxsdk.ilink.context import MessageContext
 from wxsdk.ilink.tokens import ContextTokenStore
 from wxsdk.ilink.typing_sign import TypingSigns
 from wxsdk.ilink.wire import ConfigReply, TypingStatus
@@ -14,7 +17,7 @@ from wxsdk.runtime.store import MemoryStore
 from wxsdk.sim import ILinkSim
 from wxsdk.testing import FakeClock
 
-from .bots import Recorder, config_for, started
+from .bots import WAIT, Recorder, config_for, started
 
 
 class PretendApi:
@@ -141,6 +144,59 @@ def test_the_user_sees_the_sign_while_the_handler_works(sim: ILinkSim) -> None:
     assert not alice.is_typing
     client.shutdown()
     assert sim.violations == []
+
+
+def test_a_sign_that_hangs_ends_with_the_client(sim: ILinkSim, monkeypatch: pytest.MonkeyPatch) -> None:
+    for grace in ("END_GRACE", "STOP_GRACE"):
+        monkeypatch.setattr(typing_sign, grace, 0.05)
+
+    def work(ctx: MessageContext) -> None:
+        with ctx.typing():
+            hold.wait_entered()
+
+    bot = Recorder(work)
+    client = started(sim, bot)
+    with sim.faults.hold("sendtyping") as hold:
+        sim.user("alice").says("hi")
+        bot.wait_for(lambda: bot.cursors)
+        assert typing_threads() == 1
+        assert client.shutdown()
+        assert typing_threads() == 0
+        with bot.contexts[0].typing():  # and so it does after the client's end
+            hold.wait_entered()
+        assert typing_threads() == 1
+        assert client.shutdown()
+        assert typing_threads() == 0
+    client.send_typing("alice")
+    assert client.shutdown()
+
+
+def test_a_sign_that_does_not_end_in_time_makes_shutdown_say_so(sim: ILinkSim, monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = threading.Event()
+    begun = threading.Event()
+    monkeypatch.setattr(typing_sign, "END_GRACE", 0.05)
+
+    def stuck(self: TypingSigns, *_: object) -> None:
+        begun.set()
+        go_on.wait(WAIT)
+
+    monkeypatch.setattr(TypingSigns, "_send", stuck)
+
+    def work(ctx: MessageContext) -> None:
+        with ctx.typing():
+            begun.wait(WAIT)
+
+    bot = Recorder(work)
+    client = started(sim, bot)
+    sim.user("alice").says("hi")
+    bot.wait_for(lambda: bot.cursors)
+    assert [client.shutdown(timeout=0.05) for _ in range(2)] == [False] * 2
+    go_on.set()
+    assert client.shutdown(timeout=WAIT)
+
+
+def typing_threads() -> int:
+    return sum(thread.name.startswith("wxsdk-ilink-typing-") for thread in threading.enumerate())
 
 
 def test_typing_works_without_start(sim: ILinkSim) -> None:

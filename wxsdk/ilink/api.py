@@ -48,8 +48,9 @@ class ILinkApi:
     def __init__(self, config: WeixinConfig) -> None:
         self._config = config
         self._account = config.base_url, Secret(config.token)  # replaced as one: no server gets another one's token
-        # Its own door, so that a stop or a new token ends polls alone.
+        # Doors of their own: a stop or a new token ends polls alone, and a typing sign that hangs costs no send.
         self._polls = HttpDoor(proxy=config.proxy)
+        self._signs = HttpDoor(proxy=config.proxy)
         self._calls = HttpDoor(proxy=config.proxy)
 
     def __repr__(self) -> str:
@@ -112,11 +113,13 @@ class ILinkApi:
 
     def get_config(self, user_id: str, context_token: Optional[str] = None) -> ConfigReply:
         """What the platform says about a conversation, the typing ticket above all."""
-        return self._call(endpoints.GET_CONFIG, endpoints.config_body(user_id, context_token), ConfigReply)
+        body = endpoints.config_body(user_id, context_token)
+        return self._call(endpoints.GET_CONFIG, body, ConfigReply, door=self._signs)
 
     def send_typing(self, user_id: str, typing_ticket: str, status: int = TypingStatus.TYPING) -> None:
         """Show (or with ``TypingStatus.CANCEL`` end) the typing sign."""
-        self._call(endpoints.SEND_TYPING, endpoints.typing_body(user_id, typing_ticket, status), Answer)
+        body = endpoints.typing_body(user_id, typing_ticket, status)
+        self._call(endpoints.SEND_TYPING, body, Answer, door=self._signs)
 
     def notify_start(self, *, timeout: Optional[float] = None) -> None:
         """Tell the platform that the bot begins to poll. Ends like a poll when polls are interrupted."""
@@ -160,18 +163,28 @@ class ILinkApi:
         """Allow polls again."""
         self._polls.resume()
 
+    def interrupt_signs(self) -> None:
+        """End the calls for typing signs under way and refuse new ones until ``resume_signs``."""
+        self._signs.interrupt()
+
+    def resume_signs(self) -> None:
+        """Allow typing signs again."""
+        self._signs.resume()
+
     def interrupt_calls(self) -> None:
-        """End every other call under way and refuse new ones until ``resume_calls``."""
+        """End every call but the polls and refuse new ones until ``resume_calls``."""
         self._calls.interrupt()
+        self._signs.interrupt()
 
     def resume_calls(self) -> None:
         """Allow the other calls again."""
         self._calls.resume()
+        self._signs.resume()
 
     def close(self) -> None:
         """Close the idle connections; later calls open new ones."""
-        self._polls.close()
-        self._calls.close()
+        for door in (self._polls, self._signs, self._calls):
+            door.close()
 
     # the exchange
 

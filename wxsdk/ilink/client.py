@@ -153,7 +153,8 @@ class WeixinClient:
         if running is not None and not running.finished:
             has_ended = running.shutdown(timeout)
         else:
-            has_ended = running is None or not running.alive(deadline)
+            signs = self._typing_signs.end(deadline)
+            has_ended = (running is None or not running.alive(deadline)) and not signs
             self._close()  # sends, or a thread that was late, may have opened connections since
             self._release()
         return not self._earlier.alive(deadline) and has_ended
@@ -307,6 +308,7 @@ class WeixinClient:
             heard=self._allowance.heard,
             abort=self._interrupt_sends,
             resume=self._resume_sends,
+            end_signs=self._typing_signs.end,
             closed=self._run_ended,
         )
 

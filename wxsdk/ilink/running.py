@@ -42,7 +42,8 @@ class Running:
     """One life of a client.
 
     make_context(entry): what a handler gets. heard(user_id): what to write when a user wrote. abort() ends the sends
-    that handlers wait for, resume() allows them again. closed(running): called once, when everything has ended.
+    that handlers wait for, resume() allows them again. end_signs(deadline) ends the typing signs' threads; the names of
+    those that do not end. closed(running): called once, when everything has ended.
     desk: the client's; with it a handler that outlived an earlier run keeps its user's turn.
     """
 
@@ -61,6 +62,7 @@ class Running:
         heard: Callable[[str], List[Change]],
         abort: Callable[[], None],
         resume: Callable[[], None],
+        end_signs: Callable[[float], List[str]],
         closed: Callable[[Running], None],
     ) -> None:
         self._config = config
@@ -73,6 +75,7 @@ class Running:
         self._make_context = make_context
         self._abort = abort
         self._resume = resume
+        self._end_signs = end_signs
         self._closed = closed
         number = next_number()
         self._name = f"wxsdk-run-{number}"
@@ -166,6 +169,7 @@ class Running:
         alive = join_all([self.loop.worker], self._clock, deadline)
         self._ready.set()
         alive += self._end_sends(deadline, min(ABORT_RESERVE, timeout / 2))
+        alive += self._end_signs(deadline)
         if not inside:
             self._say_farewell()
         drained = self._drain(deadline)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import random
 import threading
-from typing import Dict, Iterator, Optional
+from typing import Dict, Iterator, List, Optional
 
 from ..errors import ApiError, WxError
 from ..log import get_logger
 from ..redact import Secret
 from ..runtime.clock import Clock, Event
-from ..runtime.worker import Worker, next_number
+from ..runtime.worker import Worker, join_all, next_number
 from .api import ILinkApi
 from .config import WeixinConfig
 from .outbound import check_recipient
@@ -22,6 +22,7 @@ from .wire import TypingStatus
 log = get_logger(__name__)
 
 END_GRACE = 2.0  # seconds that the end of a block waits for the sign to be ended; usually milliseconds
+STOP_GRACE = 1.0  # seconds that a stop gives to signs being ended, before it ends their calls; a choice of ours
 
 
 class TypingSigns:
@@ -53,6 +54,7 @@ class TypingSigns:
         stop = self._clock.event()
         worker = Worker(f"wxsdk-ilink-typing-{next_number()}", lambda: self._keep_up(user_id, stop))
         with self._lock:
+            self._forget_ended()
             self._blocks[worker] = stop
         worker.start()
         try:
@@ -61,7 +63,7 @@ class TypingSigns:
             stop.set()
             worker.join(END_GRACE)
             with self._lock:
-                self._blocks.pop(worker, None)
+                self._forget_ended()  # a thread whose call hangs is kept, for the stop to end
 
     def end_blocks(self) -> None:
         """End the sign of every block that still runs."""
@@ -69,6 +71,25 @@ class TypingSigns:
             stops = list(self._blocks.values())
         for stop in stops:
             stop.set()
+
+    def end(self, deadline: float) -> List[str]:
+        """End every block's sign, and its thread; what hangs is interrupted. Those still alive at *deadline*."""
+        self.end_blocks()
+        with self._lock:
+            workers = list(self._blocks)
+        now = self._clock.now()
+        if not join_all(workers, self._clock, now + min((deadline - now) / 2, STOP_GRACE)):
+            return []
+        self._api.interrupt_signs()
+        try:
+            return join_all(workers, self._clock, deadline)
+        finally:
+            self._api.resume_signs()
+
+    def _forget_ended(self) -> None:
+        # One that has not started yet is not alive, either.
+        for worker in [each for each, stop in self._blocks.items() if stop.is_set() and not each.alive]:
+            del self._blocks[worker]
 
     def forget_tickets(self) -> None:
         """For another bot token."""
