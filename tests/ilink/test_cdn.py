@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import socket
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Callable, Iterator, List, Optional, Tuple
@@ -332,6 +333,27 @@ def test_a_redirect_goes_to_trusted_hosts_only(sim: ILinkSim, payload: Path, tmp
     sim.faults.next("download", status=302, headers={"Location": full}, body=b"")
     doors = Doors(sim)
     assert doors.door.download(media, tmp_path / "x").read_bytes() == payload.read_bytes()
+    doors.close()
+
+
+def test_a_private_address_that_a_redirect_leads_to_is_not_touched(sim: ILinkSim, tmp_path: Path) -> None:
+    sim.user("alice").sends(b"data", kind="file", name="a.bin")
+    doors = Doors(sim, trusted_media_hosts=())
+    media = doors.received()
+    said = []
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as closed:
+        listener.setblocking(False)
+        closed.bind(("127.0.0.1", 0))  # nobody else gets this port, and nobody listens on it
+        for sock in (listener, closed):
+            target = f"http://127.0.0.1:{sock.getsockname()[1]}/internal"
+            sim.faults.next("download", status=302, headers={"Location": target}, body=b"")
+            with pytest.raises(DownloadFailed) as caught:
+                doors.door.download(media, tmp_path / "x")
+            said.append(str(caught.value))
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+    assert said[0] == said[1]
+    assert (sim.count("download"), doors.pauses) == (2, [])
     doors.close()
 
 

@@ -142,6 +142,28 @@ def test_an_address_family_that_the_system_lacks_is_passed_over(monkeypatch: pyt
             sockets.connect("none.invalid", 80, interrupter, _soon())
 
 
+def test_only_the_addresses_that_were_chosen_are_tried() -> None:
+    def none(found: sockets.Resolved) -> sockets.Resolved:
+        assert {each[4] for each in found} == {("127.0.0.1", port)}
+        raise PermissionError("not this one")
+
+    interrupter = Interrupter()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        port = listener.getsockname()[1]
+        sock, number = sockets.connect("127.0.0.1", port, interrupter, _soon(), lambda found: found)
+        interrupter.remove(number)
+        sock.close()
+        listener.accept()[0].close()
+        with pytest.raises(PermissionError):
+            sockets.connect("127.0.0.1", port, interrupter, _soon(), none)
+        with pytest.raises(OSError, match="no address"):
+            sockets.connect("127.0.0.1", port, interrupter, _soon(), lambda found: [])
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+    assert interrupter._handles == {}
+
+
 def test_a_name_that_does_not_resolve_keeps_the_deadline_and_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     go, asked = threading.Event(), threading.Semaphore(0)
 

@@ -15,6 +15,7 @@ from ..errors import ApiError, ConfigError, DownloadFailed, LimitExceeded, Trans
 from ..log import get_logger
 from ..redact import Secret, scrub
 from ..runtime.http import HttpDoor, HttpStream, SizedBlocks
+from ..runtime.http_errors import was_refused
 from .aes import BLOCK, KEY_BYTES, EcbDecryptor, EcbEncryptor, cipher_size, media_key
 from .answers import retry_delay
 from .api import ILinkApi
@@ -158,6 +159,8 @@ class MediaDoor:
             except TransportError as error:
                 failure = DownloadFailed(f"The file could not be fetched: {error.what}")
                 failure.__cause__ = error
+                if was_refused(error):
+                    break
             log.info("download try %d of %d failed: %s", attempt, self._config.upload_tries, failure)
             if attempt < self._config.upload_tries and not self._wait_before(attempt):
                 break

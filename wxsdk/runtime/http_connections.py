@@ -132,7 +132,8 @@ class _Watched:
         if deadline is None:
             deadline = time.monotonic() + (CONNECT_LIMIT if call.idle is None else call.idle)
         host = getattr(self, "_dns_host", self.host)
-        sock, self._watch = sockets.connect(host, self.port, self.line.interrupter, deadline)
+        choose = _public_ones if self._is_guarded(call) else None
+        sock, self._watch = sockets.connect(host, self.port, self.line.interrupter, deadline, choose)
         sock.on_closed = self._forget
         sockets.set_deadline(sock, call.deadline, call.idle)
         return sock
@@ -170,15 +171,25 @@ class _Watched:
             self.line.call.sent = True
         super().send(data)  # type: ignore[misc]
 
+    def _is_guarded(self, call: Call) -> bool:
+        return call.guard is not None and self.proxy is None and self.host not in call.guard
+
     def _check_peer(self, call: Call) -> None:
-        if call.guard is None or self.proxy is not None or self.host in call.guard:
-            return
-        if not sockets.is_public(str(self.sock.getpeername()[0])):
+        """The guard of a call may be stricter than that of the one for which the connection was made."""
+        if self._is_guarded(call) and not sockets.is_public(str(self.sock.getpeername()[0])):
             raise Refused("The download was redirected to a private address.")
 
 
 class Refused(OSError):
     """The guard said no."""
+
+
+def _public_ones(found: sockets.Resolved) -> sockets.Resolved:
+    """Judged before a connection is made: whether one can be made would tell of what listens in a private network."""
+    public = [each for each in found if sockets.is_public(str(each[4][0]))]
+    if found and not public:
+        raise Refused("The download was redirected to a private address.")
+    return public
 
 
 def is_allowed_by_name(host: str, guard: Optional[frozenset[str]]) -> bool:

@@ -27,6 +27,11 @@ def translated(call: Call) -> Iterator[None]:
         raise TransportError(what, kind=kind, may_have_been_sent=call.sent) from exc
 
 
+def was_refused(error: TransportError) -> bool:
+    """Whether the guard of a door refused the address, which no other try will change."""
+    return any(isinstance(cause, Refused) for cause in _causes(error))
+
+
 def _explain(exc: BaseException) -> Tuple[str, str]:
     """The kind of a foreign exception, and a sentence without any text of it."""
     chain = list(_causes(exc))

@@ -27,6 +27,7 @@ _dns_numbers = itertools.count(1)
 
 Address = Tuple[Any, ...]
 Resolved = List[Tuple[int, int, int, str, Address]]
+Choose = Callable[[Resolved], Resolved]
 
 
 class Interrupted(OSError):
@@ -264,13 +265,18 @@ def set_deadline(sock: Any, deadline: Optional[float], idle: Optional[float] = N
         sock.settimeout(max(deadline - time.monotonic(), 0.001))
 
 
-def connect(host: str, port: int, interrupter: Interrupter, deadline: float) -> Tuple[BoundedSocket, int]:
+def connect(
+    host: str, port: int, interrupter: Interrupter, deadline: float, choose: Optional[Choose] = None
+) -> Tuple[BoundedSocket, int]:
     """A connected TCP socket and its number at *interrupter*.
 
-    Tries each address in turn. Raises socket.gaierror, OSError, DeadlinePassed or Interrupted.
+    Tries each address in turn, or each that *choose* returns of all. Raises socket.gaierror, OSError, DeadlinePassed,
+    Interrupted or what *choose* raises.
     """
     failure: Optional[OSError] = None
     addresses = resolve(host, port, interrupter, deadline)
+    if choose is not None:
+        addresses = choose(addresses)
     for tried, (family, kind, proto, _, address) in enumerate(addresses):
         sock = number = None
         try:
