@@ -12,7 +12,8 @@ from wxsdk.health import HealthState
 from wxsdk.ilink.client import WeixinClient
 from wxsdk.ilink.context import MessageContext
 from wxsdk.ilink.handler import TokenStaleInfo
-from wxsdk.runtime.store import MemoryStore
+from wxsdk.ilink.wire import dump_json
+from wxsdk.runtime.store import MemoryStore, Put
 from wxsdk.sim import ILinkSim
 
 from .bots import WAIT, Gate, Recorder, config_for, echo, started
@@ -176,6 +177,36 @@ def test_once_the_polls_have_ended_health_says_stopped_whatever_a_handler_still_
     assert client.health().state is HealthState.RUNNING
     assert client.shutdown()
     assert client.health().state is HealthState.STOPPED
+
+
+def test_a_given_cursor_counts_from_the_start_on_whatever_the_store_said(sim: ILinkSim) -> None:
+    store = MemoryStore()
+    bot = Recorder()
+    with started(sim, bot, store=store):
+        for text in ("one", "two"):
+            sim.user("alice").says(text)
+        bot.wait_for(lambda: len(bot.contexts) == 2 and bot.cursors)
+    given, newest = "a cursor of the user's own", bot.cursors[-1]
+    left_over = dump_json(bot.contexts[0].message.to_dict()).decode()
+    store.write([Put("inbox", "left over", left_over, 0.0), Put("state", "cursor", "an older one", 0.0)])
+    again = Recorder()
+    client = WeixinClient(config_for(sim), again, store=store)
+    sim.faults.next("getupdates", json={"ret": 0, "msgs": []}, times=None)  # which brings no newer one
+    client.start(given)
+    again.wait_for(lambda: again.cursors)
+    assert client.shutdown()
+    assert (again.bodies, again.cursors) == (["one"], [given])
+    sim.faults.clear()
+    for begin, wanted in ((None, given), (newest, newest)):
+        before = sim.count("getupdates")
+        client.start(begin)
+        sim.wait_for(lambda: sim.count("getupdates") > before)  # noqa: B023
+        assert client.shutdown()
+        assert polled_after(sim)[before] == wanted
+
+
+def polled_after(sim: ILinkSim) -> List[str]:
+    return [each.json["get_updates_buf"] for each in sim.requests if each.path.endswith("getupdates")]
 
 
 class _Lingering:

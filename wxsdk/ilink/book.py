@@ -69,6 +69,11 @@ class Book:
         """The newest stored cursor, "" for none."""
         return self.store.get(STATE, CURSOR) or ""
 
+    def begin_after(self, cursor: str) -> None:
+        """Make *cursor* the stored one, whatever came before."""
+        with self._lock:
+            self.store.write([Put(STATE, CURSOR, str(cursor), self._clock.wall())])
+
     # messages that may be quoted by their id alone
 
     def quote_changes(self, user_id: str, message: WeixinMessage) -> List[Change]:

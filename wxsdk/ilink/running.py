@@ -129,8 +129,10 @@ class Running:
     def start(self, sync_buf: Optional[str]) -> None:
         """Start the threads. Raises what the store raises."""
         self._elsewhere = self._desk.take_over(self)  # before the store is read: what ends meanwhile counts as handled
+        if sync_buf is not None:
+            self._book.begin_after(sync_buf)  # before anything is told or handled by the older one
         left_over = self._inbox.left_over()
-        cursor = self._book.cursor() if sync_buf is None else sync_buf
+        cursor = self._book.cursor()
         self._outbox.load()
         if left_over:
             log.info("%d message(s) of an earlier run are handed over first", len(left_over))
