@@ -209,6 +209,15 @@ def test_a_file_that_changes_on_the_way_is_no_upload(doors: Doors, payload: Path
         doors.upload(payload, meddle)
 
 
+def test_progress_that_cannot_be_called_is_refused_before_any_request(doors: Doors, payload: Path) -> None:
+    odd: Any = 5
+    with pytest.raises(ConfigError, match="progress"):
+        doors.upload(payload, odd)
+    with pytest.raises(ConfigError, match="progress"):
+        doors.door.download(MediaInfo("image", None, None, CDNMedia()), payload, progress=odd)
+    assert doors.sim.requests == []
+
+
 def test_what_progress_raises_ends_the_upload_at_once(doors: Doors, payload: Path) -> None:
     def cancel(done: int, total: int) -> None:
         raise ValueError("cancelled by the user")

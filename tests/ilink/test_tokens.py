@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any, List, Tuple
 
 import pytest
 
 from wxsdk.errors import ConfigError
 from wxsdk.ilink.tokens import ContextTokenStore
+from wxsdk.runtime.sqlite_store import SQLiteStore
 from wxsdk.runtime.store import MemoryStore
 from wxsdk.testing import FakeClock
 
@@ -35,7 +37,9 @@ def test_no_repr_shows_a_token(tokens: ContextTokenStore) -> None:
     assert "very-secret" not in f"{tokens!r} {tokens.get('alice')!r} {tokens.export_all()!r}"
 
 
-@pytest.mark.parametrize("mapping", [{"alice": ""}, {"": "x"}, {"alice": None}, {"ok": "x", 5: "x"}])
+@pytest.mark.parametrize(
+    "mapping", [{"alice": ""}, {"": "x"}, {"alice": None}, {"ok": "x", 5: "x"}, [("a", "b")], None]
+)
 def test_an_odd_import_changes_nothing(mapping: object, tokens: ContextTokenStore) -> None:
     with pytest.raises(ConfigError):
         tokens.import_all(mapping)  # type: ignore[arg-type]
@@ -57,3 +61,11 @@ def test_half_a_character_is_refused_without_showing_the_token(mapping: Any, tok
     assert caught.value.__context__ is None
     assert "canary" not in repr(caught.value)
     assert tokens.export_all() == {}
+
+
+@pytest.mark.parametrize("user_id", [5, None, b"alice"])
+@pytest.mark.parametrize("make_store", [MemoryStore, SQLiteStore])
+def test_a_user_who_is_no_text_is_refused_by_every_store(user_id: Any, make_store: Any, tmp_path: Path) -> None:
+    store = make_store(tmp_path / "bot.db") if make_store is SQLiteStore else make_store()
+    with pytest.raises(ConfigError, match="user_id"):
+        ContextTokenStore(store, FakeClock()).get(user_id)

@@ -13,7 +13,7 @@ import stat
 import subprocess
 import sys
 import threading
-from typing import Callable, Iterator
+from typing import Any, Callable, Iterator
 
 import pytest
 
@@ -93,8 +93,8 @@ def test_a_relative_path_is_the_one_of_its_making(tmp_path: pathlib.Path, monkey
     there.close()
 
 
-@pytest.mark.parametrize("bad", ["", "a\0b", ":memory:", b"bytes.db"])
-def test_a_path_that_is_none_is_refused(bad: str) -> None:
+@pytest.mark.parametrize("bad", ["", "a\0b", ":memory:", b"bytes.db", None, 5, "half\ud800.db"])
+def test_a_path_that_is_none_is_refused(bad: Any) -> None:
     with pytest.raises(ConfigError):
         SQLiteStore(bad)
 
@@ -106,6 +106,9 @@ def test_bad_settings_are_refused(path: pathlib.Path) -> None:
         SQLiteStore(path, busy_timeout=-1)
     with pytest.raises(ConfigError, match="busy_timeout is 'x'"):
         SQLiteStore(path, busy_timeout="x")  # type: ignore[arg-type]
+    for max_bytes in ("1", -1, 0, 1.5, True):
+        with pytest.raises(ConfigError, match=f"max_bytes is {max_bytes!r}"):
+            SQLiteStore(path, max_bytes=max_bytes)  # type: ignore[arg-type]
     assert not path.exists()
 
 

@@ -55,6 +55,7 @@ class MediaDoor:
         Raises UploadFailed when the CDN did not take it, the ApiError or TransportError of the announcement, and what
         *progress* raises.
         """
+        reports = Progress(progress)
         key, filekey = secrets.token_bytes(KEY_BYTES), secrets.token_bytes(KEY_BYTES)
         size = cipher_size(source.size)
         request = upload_request(
@@ -64,7 +65,6 @@ class MediaDoor:
         url = upload_url(reply, filekey.hex(), self._config.cdn_base_url)
         if url is None:
             raise UploadFailed("The platform named no address for the file.")
-        reports = Progress(progress)
         try:
             param = self._post(str(url), source, key, reports, (filekey.hex(), key.hex(), wire_key(key)))
             source.check_unchanged()
@@ -124,6 +124,7 @@ class MediaDoor:
         """Fetch and decrypt *media* into *dest*; see ``MessageContext.download_media``."""
         if not isinstance(media, MediaInfo):
             raise ConfigError("What is to be downloaded is no MediaInfo.", remedy="Give the media of a message.")
+        reports = Progress(progress)
         key = media_key(media.aeskey, media.media.aes_key)
         url = download_url(media.media, self._config.cdn_base_url)
         if url is None:
@@ -133,7 +134,6 @@ class MediaDoor:
         self._check_size(media.size)
         hidden = [one for one in (media.aeskey, media.media.aes_key, media.media.encrypt_query_param) if one]
         destination = Destination(dest, safe_file_name(media.file_name, media.kind))
-        reports = Progress(progress)
         try:
             with _disk_errors(), destination.writing() as file:
                 reports.finish(self._fetch(str(url), key, file, reports, hidden))

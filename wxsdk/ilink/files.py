@@ -28,9 +28,14 @@ class CallbackRaised(Exception):
 
 
 class Progress:
-    """Reports bytes of the plain file; never goes back, though a try may begin anew."""
+    """Reports bytes of the plain file; never goes back, though a try may begin anew.
+
+    ConfigError when *callback* cannot be called.
+    """
 
     def __init__(self, callback: Optional[ProgressCallback]) -> None:
+        if callback is not None and not callable(callback):
+            raise ConfigError("progress cannot be called.", remedy="Give a function of two numbers, or None.")
         self._callback = callback
         self._done = -1
 

@@ -27,7 +27,9 @@ class ContextTokenStore:
         return "<ContextTokenStore>"  # no count: reading would open a store that was closed
 
     def get(self, user_id: str) -> Optional[str]:
-        """The newest token of *user_id*, None when there is none."""
+        """The newest token of *user_id*, None when there is none. ConfigError for what is no text."""
+        if not isinstance(user_id, str):
+            raise ConfigError("The user_id is not a text.", remedy="Give the from_user_id of a message.")
         token = self._store.get(CONTEXT_TOKENS, user_id)
         return None if token is None else Secret(token)
 
@@ -44,6 +46,8 @@ class ContextTokenStore:
 
         ConfigError unless it is a mapping, and users and tokens are texts, not empty and of whole characters.
         """
+        if not isinstance(mapping, Mapping):
+            raise ConfigError("What is to be imported is no mapping.", remedy="Give what export_all() returned.")
         changes: List[Change] = []
         for user_id, token in mapping.items():
             if not all(isinstance(one, str) and one for one in (user_id, token)):

@@ -71,11 +71,11 @@ class SQLiteStore:
     either. busy_timeout: seconds to wait for another process that writes. max_bytes: the file grows no further, None
     for no limit but the disk's.
 
-    ConfigError when the file is damaged, is not a store of wxsdk or was written by a newer version (it is left as it
-    is), or cannot be opened. StoreError (also OSError) when a call fails later, a full disk for one; nothing of that
-    call has taken effect, and the store goes on when the cause is gone. A file that was deleted, moved or replaced
-    while it is open fails each write (ENOENT), since what went into it would be lost with the process. After ``close``
-    the next call opens the file again. A forked child opens a connection of its own.
+    ConfigError when an argument is unusable, or the file is damaged, is not a store of wxsdk or was written by a newer
+    version (it is left as it is), or cannot be opened. StoreError (also OSError) when a call fails later, a full disk
+    for one; nothing of that call has taken effect, and the store goes on when the cause is gone. A file that was
+    deleted, moved or replaced while it is open fails each write (ENOENT), since what went into it would be lost with
+    the process. After ``close`` the next call opens the file again. A forked child opens a connection of its own.
     """
 
     durable = True
@@ -95,6 +95,8 @@ class SQLiteStore:
         check_seconds("busy_timeout", busy_timeout)
         if not 0 <= busy_timeout <= 3600:
             raise ConfigError("busy_timeout must be seconds between 0 and 3600.")
+        if max_bytes is not None and (not isinstance(max_bytes, int) or isinstance(max_bytes, bool) or max_bytes <= 0):
+            raise ConfigError(f"max_bytes is {max_bytes!r:.40}.", remedy="Give a number of bytes above 0, or None.")
         self._path = pathlib.Path(os.path.abspath(_checked_path(path)))
         self._synchronous = synchronous
         self._busy_timeout = busy_timeout
@@ -288,9 +290,13 @@ class SQLiteStore:
 
 
 def _checked_path(path: Union[str, os.PathLike[str]]) -> str:
-    text = os.fspath(path)
+    text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
     if not isinstance(text, str) or not text or "\0" in text:
         raise ConfigError("The store's path must be the name of a file.")
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:  # half of a character
+        raise ConfigError("The store's path is not one that a file can have.") from None
     if text == ":memory:":
         raise ConfigError("An SQLiteStore needs a file.", remedy="Use MemoryStore() to keep nothing.")
     return text
