@@ -2,64 +2,77 @@
 
 from __future__ import annotations
 
+import sys
 import threading
+import types
+from typing import Any, Callable, List
 
 import pytest
 
-from wxsdk.runtime.clock import Clock
+from wxsdk.runtime import turns as module
 from wxsdk.runtime.turns import KeyedTurns
-from wxsdk.testing import FakeClock
+
+SOON = 0.001  # seconds between two looks
+PATIENCE = 10.0  # seconds after which a test gives up
+
+
+def in_line(turns: KeyedTurns, work: Callable[[], Any], key: str = "key") -> threading.Thread:
+    """A thread that stands in line, behind somebody, by the time this returns."""
+    last = turns._last.get(key)
+    thread = threading.Thread(target=turns.in_turn, args=(key, work), daemon=True)
+    thread.start()
+    looks = threading.Event()
+    while turns._last.get(key) in (last, None):
+        looks.wait(SOON)
+    return thread
 
 
 def test_callers_go_in_the_order_in_which_they_came() -> None:
-    clock = FakeClock()
-    turns = KeyedTurns(clock)
-    order: list[int] = []
+    turns = KeyedTurns()
+    order: List[int] = []
+    threads: List[threading.Thread] = []
 
-    def call(number: int) -> None:
-        with turns.turn("key"):
-            order.append(number)
-
-    threads = [threading.Thread(target=call, args=(number,), name=f"caller-{number}") for number in range(20)]
-    with turns.turn("key"):
-        for number, thread in enumerate(threads):
-            thread.start()
-            clock.wait_parked(number + 1, name="caller-")
+    def hold() -> None:
+        for number in range(20):
+            threads.append(in_line(turns, lambda number=number: order.append(number)))  # type: ignore[misc]
         assert turns.waiting("key") == 21
         assert order == []
+
+    turns.in_turn("key", hold)
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE)
     assert order == list(range(20))
     assert turns.waiting("key") == 0
 
 
 def test_different_keys_do_not_wait_for_each_other() -> None:
-    turns = KeyedTurns(Clock())
-    with turns.turn("a"), turns.turn("b"):
-        assert (turns.waiting("a"), turns.waiting("b"), turns.waiting("c")) == (1, 1, 0)
+    turns = KeyedTurns()
+    found = turns.in_turn("a", lambda: turns.in_turn("b", lambda: [turns.waiting(key) for key in "abc"]))
+    assert found == [1, 1, 0]
 
 
-def test_a_turn_that_raises_passes_on() -> None:
-    turns = KeyedTurns(Clock())
+def test_a_turn_that_raises_passes_on_and_leaves_nothing_behind() -> None:
+    turns = KeyedTurns()
     for _ in range(3):
-        with pytest.raises(ZeroDivisionError), turns.turn("key"):
-            _ = 1 // 0
-    with turns.turn("key"):
-        pass
-    assert turns._lines == {}
+        with pytest.raises(ZeroDivisionError):
+            turns.in_turn("key", lambda: 1 // 0)
+    assert turns.in_turn("key", lambda: "went") == "went"
+    assert turns._last == {}
 
 
 def test_many_threads_never_share_a_turn() -> None:
-    turns = KeyedTurns(Clock())
+    turns = KeyedTurns()
     inside = [0]
-    worst: list[int] = []
+    worst: List[int] = []
+
+    def work() -> None:
+        inside[0] += 1
+        worst.append(inside[0])
+        inside[0] -= 1
 
     def call() -> None:
         for _ in range(30):
-            with turns.turn("key"):
-                inside[0] += 1
-                worst.append(inside[0])
-                inside[0] -= 1
+            turns.in_turn("key", work)
 
     threads = [threading.Thread(target=call) for _ in range(20)]
     for thread in threads:
@@ -68,3 +81,75 @@ def test_many_threads_never_share_a_turn() -> None:
         thread.join(20)
     assert len(worst) == 600
     assert max(worst) == 1
+
+
+class Interrupter:
+    """Raises KeyboardInterrupt at the *number*-th point of the module at which this thread would hear a signal.
+
+    Those are where a function begins and where a call of a C function has returned; so it is from Python 3.10 on.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+
+    def __enter__(self) -> None:
+        sys.setprofile(self._look)
+
+    def __exit__(self, *_: object) -> None:
+        sys.setprofile(None)
+
+    def _look(self, frame: types.FrameType, event: str, arg: Any) -> None:
+        if event in ("call", "c_return") and frame.f_code.co_filename == module.__file__:
+            self.left -= 1
+            if self.left == -1:
+                raise KeyboardInterrupt
+
+
+def test_wherever_an_interrupt_strikes_the_turn_is_given_back() -> None:
+    struck = 0
+    for number in range(100):
+        turns = KeyedTurns()
+        try:
+            with Interrupter(number):
+                turns.in_turn("key", lambda: None)
+        except KeyboardInterrupt:
+            struck += 1
+        else:
+            break
+        later = threading.Thread(target=turns.in_turn, args=("key", lambda: None), daemon=True)
+        later.start()
+        later.join(PATIENCE)
+        assert not later.is_alive(), f"point {number}"
+    assert struck > 5
+
+
+def test_who_is_interrupted_while_it_waits_lets_those_behind_go_in_their_turn_and_no_earlier() -> None:
+    def wait_interrupted_at(number: int) -> List[str]:
+        turns = KeyedTurns()
+        order: List[str] = []
+        go_on = threading.Event()
+
+        def wait_and_be_interrupted() -> None:
+            try:
+                with Interrupter(number):
+                    turns.in_turn("key", lambda: order.append("second"))
+            except KeyboardInterrupt:
+                order.append("interrupted")
+
+        first = in_line(turns, lambda: go_on.wait(PATIENCE) and order.append("first"))
+        second = threading.Thread(target=wait_and_be_interrupted, daemon=True)
+        second.start()
+        looks = threading.Event()
+        while turns.waiting("key") < 2 and second.is_alive():
+            looks.wait(SOON)
+        third = in_line(turns, lambda: order.append("third"))
+        go_on.set()
+        for thread in (first, second, third):
+            thread.join(PATIENCE)
+            assert not thread.is_alive(), f"point {number}"
+        return order
+
+    outcomes = [wait_interrupted_at(number) for number in range(40)]
+    assert all(order.index("first") < order.index("third") for order in outcomes)
+    assert sum("interrupted" in order for order in outcomes) > 5
+    assert outcomes[-1] == ["first", "second", "third"]

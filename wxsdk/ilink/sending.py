@@ -7,6 +7,7 @@ import random
 import secrets
 import threading
 from dataclasses import replace
+from functools import partial
 from typing import Any, Dict, List, Optional, Set
 
 from ..errors import ApiError, ConfigError, TransportError, WxError
@@ -69,7 +70,7 @@ class Sender:
         self._allowance = allowance
         self._media_door = media_door
         self._vitals = vitals
-        self._turns = KeyedTurns(clock)
+        self._turns = KeyedTurns()
         self._lock = threading.Lock()
         self._told: Set[str] = set()  # what the log has said once
 
@@ -79,9 +80,7 @@ class Sender:
         """See ``WeixinClient.send_text``."""
         items = self.text_items(text)
         token = check_context_token(context_token)
-        with self._turns.turn(check_recipient(to)):
-            self._allowance.check(to, len(items))
-            return self._deliver_all(to, items, token, run_id)
+        return self._turns.in_turn(check_recipient(to), partial(self._deliver_all, to, items, token, run_id))
 
     def send_media(
         self,
@@ -100,9 +99,7 @@ class Sender:
         self._allowance.check(to, len(items) + 1)
         # Outside of the turn, so that a text to the same user need not wait for a large file.
         items.append(self.upload_item(to, path, progress))
-        with self._turns.turn(to):
-            self._allowance.check(to, len(items))
-            return self._deliver_all(to, items, token, run_id)
+        return self._turns.in_turn(to, partial(self._deliver_all, to, items, token, run_id))
 
     def upload_item(self, to: str, path: PathLike, progress: Optional[ProgressCallback] = None) -> Dict[str, Any]:
         """Upload the file at *path*, to be sent to the user *to*; the item of its message."""
@@ -115,12 +112,14 @@ class Sender:
 
     def send_once(self, to: str, item: Dict[str, Any], client_id: str, context_token: Optional[str]) -> SendResult:
         """Make one try of the message that the caller keeps under *client_id*; raises as ``send_text`` does."""
-        with self._turns.turn(to):
-            self._allowance.check(to)
-            self._allowance.await_slot(client_id)
-            reply = self._api.send_message(message(to, item, client_id=client_id, context_token=context_token))
-            result = send_result(reply, item, client_id)
-            self._note(to, item, result)
+        msg = message(to, item, client_id=client_id, context_token=context_token)
+        return self._turns.in_turn(to, partial(self._try_once, to, item, client_id, msg))
+
+    def _try_once(self, to: str, item: Dict[str, Any], client_id: str, msg: Dict[str, Any]) -> SendResult:
+        self._allowance.check(to)
+        self._allowance.await_slot(client_id)
+        result = send_result(self._api.send_message(msg), item, client_id)
+        self._note(to, item, result)
         return result
 
     def tool_call_start(
@@ -138,8 +137,7 @@ class Sender:
         return self._send_tool(to, tool_result_item(name, call_id, status, self._now_ms()), context_token, run_id)
 
     def _send_tool(self, to: str, item: Dict[str, Any], context_token: Optional[str], run_id: str) -> SendResult:
-        with self._turns.turn(check_recipient(to)):
-            return self._deliver(to, item, context_token, run_id)
+        return self._turns.in_turn(check_recipient(to), partial(self._deliver, to, item, context_token, run_id))
 
     def text_items(self, text: str, *, name: str = "text") -> List[Dict[str, Any]]:
         """The items that *text* goes out as; ConfigError when nothing of it can."""
@@ -156,7 +154,11 @@ class Sender:
     def _deliver_all(
         self, to: str, items: List[Dict[str, Any]], context_token: Optional[str], run_id: Optional[str]
     ) -> SendResult:
-        """The messages of one call, in order; the error of a failed one names those before it in ``parts``."""
+        """The messages of one call, in order; the error of a failed one names those before it in ``parts``.
+
+        The caller has the recipient's turn. LimitExceeded before the first one when they are too many in all.
+        """
+        self._allowance.check(to, len(items))
         sent: List[SendResult] = []
         try:
             for item in items:

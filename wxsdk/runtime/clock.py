@@ -51,24 +51,26 @@ class Event:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._condition = threading.Condition()
+        # Held by its own name: entering a Condition takes several steps, and Ctrl-C between them would leave it locked.
+        self._lock = threading.RLock()
+        self._condition = threading.Condition(self._lock)
         self._flag = False
 
     def is_set(self) -> bool:
         return self._flag
 
     def set(self) -> None:
-        with self._condition:
+        with self._lock:
             self._flag = True
             self._condition.notify_all()
 
     def clear(self) -> None:
-        with self._condition:
+        with self._lock:
             self._flag = False
 
     def wait(self, timeout: Optional[float] = None) -> bool:
         """Wait until the flag is set; False when *timeout* seconds passed first."""
         if self._flag:
             return True
-        with self._condition:
+        with self._lock:
             return self._clock.wait_for(self._condition, self.is_set, timeout)

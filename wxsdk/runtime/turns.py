@@ -2,43 +2,70 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections import deque
-from typing import Deque, Dict, Hashable, Iterator
+from typing import Callable, Dict, Hashable, Optional, TypeVar
 
-from .clock import Clock, Event
+T = TypeVar("T")
+
+
+class _Place:
+    """A place in a line. *left* is held until its caller has gone, whether or not its turn had come."""
+
+    def __init__(self) -> None:
+        self.left = threading.Lock()
+        self.left.acquire()
+        self.before: Optional[_Place] = None  # whom it waits for; None once nobody is left
+
+    def wait(self) -> None:
+        """Wait until all before have left. Interrupted at any point, it has taken nothing from those behind."""
+        while self.before is not None:
+            with self.before.left:  # nobody but the next in line takes it, and gives it back at once
+                self.before = self.before.before  # not None: that one left before its turn had come
 
 
 class KeyedTurns:
-    """First come, first served, per key. (A plain lock wakes any of its waiters, so it keeps no order.)"""
+    """First come, first served, per key. (A plain lock wakes any of its waiters, so it keeps no order.)
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    Ctrl-C raises KeyboardInterrupt in the main thread between any two steps, those of a ``finally`` included. So what
+    gives a turn back is one step: the release of a lock.
+    """
+
+    def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._lines: Dict[Hashable, Deque[Event]] = {}
+        self._last: Dict[Hashable, _Place] = {}  # of each line; each place knows the one before
 
     def waiting(self, key: Hashable) -> int:
         """Callers in line for *key*, the one whose turn it is included."""
+        count = 0
         with self._lock:
-            return len(self._lines.get(key, ()))
+            place = self._last.get(key)
+            while place is not None:
+                count += place.left.locked()
+                place = place.before
+        return count
 
-    @contextlib.contextmanager
-    def turn(self, key: Hashable) -> Iterator[None]:
-        """Wait for the caller's turn; the block is the turn."""
-        me = self._clock.event()
-        with self._lock:
-            line = self._lines.setdefault(key, deque())
-            line.append(me)
-            first = line[0] is me
+    def in_turn(self, key: Hashable, work: Callable[[], T]) -> T:
+        """Wait for the caller's turn; what *work* returns or raises, called in it."""
+        place = _Place()
         try:
-            if not first:
-                me.wait()
-            yield
-        finally:
             with self._lock:
-                line.remove(me)
-                if line:
-                    line[0].set()  # only the next one wakes, however many wait
-                else:
-                    del self._lines[key]
+                place.before = self._last.get(key)
+                self._last[key] = place
+            place.wait()
+            return work()
+        finally:
+            place.left.release()
+            self._tidy(key, place)
+
+    def _tidy(self, key: Hashable, gone: _Place) -> None:
+        """Forget a place that was left. (One that is not forgotten costs its memory, and holds nobody up.)"""
+        with self._lock:
+            if self._last.get(key) is not gone:
+                return
+            last = gone.before
+            while last is not None and not last.left.locked():
+                last = last.before
+            if last is None:
+                del self._last[key]
+            else:
+                self._last[key] = last
