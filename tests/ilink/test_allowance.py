@@ -87,3 +87,33 @@ def test_a_shutdown_ends_the_waits_with_the_client_id_and_resume_allows_sends_ag
     unpaced = allowance_on(clock, MemoryStore(), sends_per_second=None)
     for number in range(100):
         unpaced.await_slot(str(number))
+
+
+def test_who_gave_up_waiting_holds_nobody_up_after_the_next_start() -> None:
+    clock = FakeClock()
+    allowance = allowance_on(clock, MemoryStore(), sends_per_second=1.0, send_burst=1)
+    allowance.await_slot("0")
+    ended: List[str] = []
+
+    def wait(client_id: str) -> None:
+        with pytest.raises(ConnectionLost):
+            allowance.await_slot(client_id)
+        ended.append(client_id)
+
+    waiters = [threading.Thread(target=wait, args=(str(number),), name="waiter") for number in range(16)]
+    for waiter in waiters:
+        waiter.start()
+    clock.wait_parked(name="waiter")
+    line = threading.Event()
+    while allowance._line.waiting("") < 16:
+        line.wait(0.001)
+    allowance.interrupt()
+    allowance.resume()  # at once: whoever has not noticed yet is ended all the same
+    for waiter in waiters:
+        waiter.join(10)
+    assert len(ended) == 16
+    clock.advance(1.0)
+    later = threading.Thread(target=allowance.await_slot, args=("later",), daemon=True)
+    later.start()
+    later.join(10)
+    assert not later.is_alive()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +12,16 @@ from wxsdk.ilink.pacing import Pacer
 
 
 def slots(pacer, *times):
-    return [time + pacer.next_slot(time) for time in times]
+    """When those who come at *times* go, each after the one before."""
+    gone = []
+    for time in times:
+        now = max([time, *gone[-1:]])
+        wait = pacer.next_slot(now)
+        while wait:
+            now += wait
+            wait = pacer.next_slot(now)
+        gone.append(now)
+    return gone
 
 
 def test_a_burst_goes_at_once_and_the_rest_waits():
@@ -33,15 +44,18 @@ def test_without_pacing_nothing_waits():
     st.lists(st.floats(0, 3.0), min_size=1, max_size=40),
 )
 def test_no_window_holds_more_than_a_burst_and_order_is_kept(rate, burst, gaps):
-    pacer, now, taken = Pacer(rate, burst), 0.0, []
-    for gap in gaps:
-        now += gap
-        taken.append(now + pacer.next_slot(now))
+    taken = slots(Pacer(rate, burst), *itertools.accumulate(gaps))
     assert taken == pytest.approx(sorted(taken))  # but for the last digit of a float
     for first, last in zip(taken, taken[burst:]):
         assert last - first >= burst / rate - 1e-6
 
 
 def test_the_wait_is_no_longer_than_needed():
-    pacer = Pacer(4.0, 1)
-    assert [pacer.next_slot(0.0) for _ in range(4)] == pytest.approx([0.0, 0.25, 0.5, 0.75])
+    assert slots(Pacer(4.0, 1), *[0.0] * 4) == pytest.approx([0.0, 0.25, 0.5, 0.75])
+
+
+def test_a_slot_that_is_only_waited_for_is_not_taken():
+    pacer = Pacer(1.0, 1)
+    assert pacer.next_slot(0.0) == 0.0
+    assert [pacer.next_slot(0.25) for _ in range(16)] == [0.75] * 16
+    assert pacer.next_slot(1.0) == 0.0

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import List, Optional
 
 from ..errors import ConnectionLost
 from ..log import get_logger
-from ..runtime.clock import Clock
+from ..runtime.clock import Clock, Event
 from ..runtime.store import Change, Put, Store
+from ..runtime.turns import KeyedTurns
 from .config import WeixinConfig
 from .pacing import Pacer
 from .quota import Quota, QuotaLedger, Tally
@@ -28,7 +30,8 @@ class Allowance:
         self._ledger = QuotaLedger(config.quota_limit, config.quota_window)
         self._restored = False
         self._pacer = Pacer(config.sends_per_second, config.send_burst)
-        self._ended = clock.event()
+        self._line = KeyedTurns()  # of those who wait for a slot
+        self._ended = clock.event()  # another one after each interruption: who waits by an old one will notice
 
     def quota(self, user_id: str) -> Quota:
         """What is left for *user_id* now."""
@@ -68,10 +71,19 @@ class Allowance:
 
     def await_slot(self, client_id: str) -> None:
         """Wait until the next message may go out. ConnectionLost when the client is shut down first."""
-        with self._lock:
-            delay = self._pacer.next_slot(self._clock.now())
-        if self._ended.is_set() or (delay > 0 and self._ended.wait(delay)):
+        wait = partial(self._await_slot, self._ended)
+        if not (self._line.in_turn("", wait) if self._pacer.paces else wait()):
             raise ConnectionLost("The client was shut down before the message went out.", client_id=client_id)
+
+    def _await_slot(self, ended: Event) -> bool:
+        """True with a slot; False when *ended* is set first. The caller is the first in line."""
+        while not ended.is_set():
+            with self._lock:
+                delay = self._pacer.next_slot(self._clock.now())
+            if delay <= 0:
+                return not ended.is_set()
+            ended.wait(delay)
+        return False
 
     @property
     def ended(self) -> bool:
@@ -88,7 +100,8 @@ class Allowance:
 
     def resume(self) -> None:
         """Allow sends again."""
-        self._ended.clear()
+        if self._ended.is_set():
+            self._ended = self._clock.event()
 
     def _known(self) -> QuotaLedger:
         if not self._restored:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import Deque, Optional
 
+RESOLUTION = 1e-9  # seconds; what is left below it is the rounding of floats
+
 
 class Pacer:
     """At most *burst* messages in any ``burst / per_second`` seconds; None for no pacing.
@@ -14,14 +16,18 @@ class Pacer:
 
     def __init__(self, per_second: Optional[float], burst: int) -> None:
         self._span = 0.0 if per_second is None else burst / per_second
-        self._slots: Deque[float] = deque(maxlen=burst)  # when the last ones were let go, the future ones too
+        self._taken: Deque[float] = deque(maxlen=burst)  # when the last ones were let go
+
+    @property
+    def paces(self) -> bool:
+        """Whether anything ever waits."""
+        return self._span > 0
 
     def next_slot(self, now: float) -> float:
-        """Take the next free slot; the seconds to wait for it, 0.0 for none."""
-        slot = now
-        if self._slots:
-            slot = max(slot, self._slots[-1])
-        if len(self._slots) == self._slots.maxlen:
-            slot = max(slot, self._slots[0] + self._span)
-        self._slots.append(slot)
-        return slot - now
+        """Take a slot, when one is free: 0.0. Else the seconds until one is, and nothing is taken: who gives up while
+        it waits leaves nothing behind."""
+        wait = self._taken[0] + self._span - now if len(self._taken) == self._taken.maxlen else 0.0
+        if wait > RESOLUTION:
+            return wait
+        self._taken.append(now)
+        return 0.0
