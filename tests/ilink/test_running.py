@@ -12,7 +12,7 @@ from wxsdk.health import HealthState
 from wxsdk.ilink.client import WeixinClient
 from wxsdk.ilink.context import MessageContext
 from wxsdk.ilink.handler import TokenStaleInfo
-from wxsdk.ilink.wire import dump_json
+from wxsdk.ilink.jsontext import dump_json
 from wxsdk.runtime.store import MemoryStore, Put
 from wxsdk.sim import ILinkSim
 

@@ -13,8 +13,6 @@ from typing import Any, Dict, List, Optional
 
 from ..redact import Secret
 from ..wiretype import WireType, extra_field
-from .jsontext import dump_json as dump_json
-from .jsontext import load_json as load_json
 
 MAX_DEPTH = 64  # levels of nesting kept of a message; real ones have 8, and Python's own limit is near 1,000
 
