@@ -30,10 +30,10 @@ EDGE_ROOT = words("__init__ __main__ pytest_plugin testing")
 # Modules of the two protocols that do things. Every other module of ilink and aibot is pure.
 SHELL = {
     "ilink": words(
-        """allowance api book cdn client context desk files handler inbox outbox poll qr running runs sending tokens
+        """allowance api book cdn client context desk files handler inbox outbox ownership poll qr running runs sending tokens
         typing_sign vitals"""
     ),
-    "aibot": words("client connection delivery download outbox replies sending stream ticker upload"),
+    "aibot": words("client connection delivery download outbox replies run sending stream ticker upload"),
 }
 
 # What pure code may use of the standard library: nothing that reads, writes, waits, or differs from call to call.

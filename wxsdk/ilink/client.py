@@ -6,12 +6,11 @@ import threading
 from functools import partial
 from typing import Optional, Union
 
-from ..errors import AlreadyRunning, ConfigError
+from ..errors import ConfigError
 from ..health import Health
 from ..log import get_logger
 from ..runtime.clock import Clock
 from ..runtime.forked import tell_of_forks
-from ..runtime.instance_lock import InstanceLock
 from ..runtime.lifecycle import wait_until_stopped
 from ..runtime.store import Store, as_store
 from ..runtime.worker import EarlierRuns
@@ -29,6 +28,7 @@ from .inbound import to_inbound
 from .inbox import Entry
 from .outbound import SendResult
 from .outbox import Outbox, make_outbox
+from .ownership import Ownership
 from .qr import QrLogin
 from .quota import Quota
 from .running import Running
@@ -81,8 +81,7 @@ class WeixinClient:
         self._running: Optional[Running] = None
         self._earlier = EarlierRuns()
         self._desk = Desk()
-        self._instance_lock: Optional[InstanceLock] = None
-        self._store_lock: Optional[InstanceLock] = None
+        self._ownership = Ownership(self._store, wanted=config.single_instance)
         tell_of_forks(self)
 
     def __repr__(self) -> str:
@@ -102,20 +101,21 @@ class WeixinClient:
             raise ConfigError("There is no handler.", remedy="Give WeixinClient one; it is needed to receive.")
         check_token(self.api.token)
         with self._life:
-            if self._running is not None and not self._running.stopping:
+            earlier = self._running
+            if earlier is not None and not earlier.stopping:
                 return
-            self._acquire()
             try:
-                self._acquire_store()
+                self._ownership.acquire(self.api.base_url, self.api.token)
                 self._book.claim(self.api.token)
-                if self._running is not None:
-                    self._earlier.add(self._running, self._clock.now())
+                if earlier is not None:
+                    self._earlier.add(earlier, self._clock.now())
                 # Known before it starts: a signal may end this call at any point, and shutdown() must find the threads.
                 self._running = self._make_running(self._handler)
                 self._running.start(sync_buf)
             except Exception:
-                self._running = None
-                self._release()
+                if self._running is not earlier:
+                    self._running = None
+                self._ownership.release()
                 raise
 
     def run(self, sync_buf: Optional[str] = None) -> None:
@@ -156,7 +156,7 @@ class WeixinClient:
             signs = self._typing_signs.end(deadline)
             has_ended = (running is None or not running.alive(deadline)) and not signs
             self._close()  # sends, or a thread that was late, may have opened connections since
-            self._release()
+            self._ownership.release()
         return not self._earlier.alive(deadline) and has_ended
 
     def __enter__(self) -> WeixinClient:
@@ -196,7 +196,7 @@ class WeixinClient:
     ) -> SendResult:
         """Upload a file and send it to the user *to*: an image or video as such, anything else (voices too) as a file.
 
-        caption: a text that goes before it, as a message of its own. progress(done_bytes, total_bytes): see
+        caption: a text that goes before it, as a message of its own; "" is none. progress(done_bytes, total_bytes): see
         ``MessageContext``. Memory use is constant. Raises as ``send_text`` does, and UploadFailed when the file cannot
         be read or did not reach the CDN; then no message was sent.
         """
@@ -250,18 +250,9 @@ class WeixinClient:
             another_bot = checked != self.api.token
             if not another_bot and server == self.api.base_url:
                 return
-            lock = self._lock_of(server, checked)
-            if self._instance_lock is not None:
-                lock.acquire()
-            try:
+            with self._ownership.moving(server, checked):
                 self._book.claim(checked)
-            except BaseException:
-                lock.release()
-                raise
-            self.api.set_token(checked, base_url=server)
-            if self._instance_lock is not None:
-                self._instance_lock.release()
-                self._instance_lock = lock
+                self.api.set_token(checked, base_url=server)
             if another_bot:
                 self._allowance.clear()
                 self._typing_signs.forget_tickets()
@@ -344,7 +335,7 @@ class WeixinClient:
         with self._life:
             if running is self._running:  # else another start() has taken everything over
                 self._close()
-                self._release()
+                self._ownership.release()
 
     def _close(self) -> None:
         self.api.close()
@@ -360,40 +351,6 @@ class WeixinClient:
             self._life = threading.Lock()
             self._of_the_parent, self._running = self._running, None  # kept, so that nothing of it is closed here
             self._earlier, self._desk = EarlierRuns(), Desk()
-            self._instance_lock = self._store_lock = None  # they have forgotten the parent's by themselves
+            self._ownership.after_fork()
             self._vitals.after_fork()
             self._postbox.after_fork()
-
-    def _acquire(self) -> None:
-        if not self.config.single_instance or self._instance_lock is not None:
-            return
-        lock = self._lock_of(self.api.base_url, self.api.token)
-        lock.acquire()
-        self._instance_lock = lock
-
-    def _acquire_store(self) -> None:
-        """Two bots in one store would take each other's messages for duplicates of their own."""
-        identity = getattr(self._store, "identity", None)
-        if not self.config.single_instance or identity is None or self._store_lock is not None:
-            return
-        lock = InstanceLock("ilink-store", str(identity))
-        try:
-            lock.acquire()
-        except AlreadyRunning as exc:
-            raise AlreadyRunning(
-                f"Another bot (process {exc.pid}) uses this store.",
-                pid=exc.pid,
-                remedy="Give each bot a store of its own.",
-            ) from None
-        self._store_lock = lock
-
-    @staticmethod
-    def _lock_of(base_url: str, token: str) -> InstanceLock:
-        return InstanceLock("ilink", f"{base_url}\n{token}")
-
-    def _release(self) -> None:
-        locks = self._instance_lock, self._store_lock
-        self._instance_lock = self._store_lock = None
-        for lock in locks:
-            if lock is not None:
-                lock.release()

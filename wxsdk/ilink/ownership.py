@@ -1,0 +1,81 @@
+"""Ownership: what only one client of a machine may use at a time, its bot and its store."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Iterator, Optional
+
+from ..errors import AlreadyRunning
+from ..runtime.instance_lock import InstanceLock
+from ..runtime.store import Store
+
+
+class Ownership:
+    """The locks of one client. *wanted*: False when it is not to care about others. One thread at a time."""
+
+    def __init__(self, store: Store, *, wanted: bool) -> None:
+        self._store = store
+        self._wanted = wanted
+        self._bot_lock: Optional[InstanceLock] = None
+        self._store_lock: Optional[InstanceLock] = None
+
+    def acquire(self, base_url: str, token: str) -> None:
+        """Own bot and store; what is owned already stays so. Raises AlreadyRunning, then ``release`` is to follow."""
+        if not self._wanted:
+            return
+        if self._bot_lock is None:
+            self._bot_lock = _acquired(_lock_of_bot(base_url, token))
+        identity = getattr(self._store, "identity", None)
+        if self._store_lock is None and identity is not None:
+            self._store_lock = _acquired_store(str(identity))
+
+    @contextlib.contextmanager
+    def moving(self, base_url: str, token: str) -> Iterator[None]:
+        """Where a bot is owned, own that one in its place once the block is through; when it raises, all is as before.
+
+        Raises AlreadyRunning before the block is entered.
+        """
+        if self._bot_lock is None:
+            yield
+            return
+        lock = _acquired(_lock_of_bot(base_url, token))
+        try:
+            yield
+        except BaseException:
+            lock.release()
+            raise
+        self._bot_lock.release()
+        self._bot_lock = lock
+
+    def release(self) -> None:
+        """Give back what is owned."""
+        locks = self._bot_lock, self._store_lock
+        self._bot_lock = self._store_lock = None
+        for lock in locks:
+            if lock is not None:
+                lock.release()
+
+    def after_fork(self) -> None:
+        """In a forked child: what is owned is the parent's, and its locks have forgotten it by themselves."""
+        self._bot_lock = self._store_lock = None
+
+
+def _acquired(lock: InstanceLock) -> InstanceLock:
+    lock.acquire()
+    return lock
+
+
+def _lock_of_bot(base_url: str, token: str) -> InstanceLock:
+    return InstanceLock("ilink", f"{base_url}\n{token}")
+
+
+def _acquired_store(identity: str) -> InstanceLock:
+    """Two bots in one store would take each other's messages for duplicates of their own."""
+    try:
+        return _acquired(InstanceLock("ilink-store", identity))
+    except AlreadyRunning as exc:
+        raise AlreadyRunning(
+            f"Another bot (process {exc.pid}) uses this store.",
+            pid=exc.pid,
+            remedy="Give each bot a store of its own.",
+        ) from None
