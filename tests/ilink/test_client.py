@@ -195,6 +195,13 @@ def test_a_media_that_fails_behind_its_caption_says_that_the_caption_went_out(si
     assert len(caught.value.parts) == 1
 
 
+def test_an_empty_caption_is_none(sim: ILinkSim, payload: Path) -> None:
+    sim.user("alice").says("hi")
+    with WeixinClient(config_for(sim)) as client:
+        assert len(client.send_media("alice", payload, caption="").parts) == 1
+    assert [message.kind for message in sim.user("alice").received] == ["file"]
+
+
 def test_a_quota_that_refuses_does_so_before_the_first_of_several_messages(sim: ILinkSim, payload: Path) -> None:
     bot = Recorder()
     with WeixinClient(config_for(sim, max_text_bytes=100, quota_policy="refuse", quota_limit=1), bot) as client:

@@ -279,7 +279,7 @@ BAD_CALLS = {
     "a missing file": lambda client, path: client.send_media("alice", path / "missing"),
     "a folder": lambda client, path: client.send_media("alice", path),
     "no path": lambda client, path: client.send_media("alice", None),
-    "an empty caption": lambda client, path: client.send_media("alice", __file__, caption=""),
+    "a blank caption": lambda client, path: client.send_media("alice", __file__, caption=" "),
     "a group": lambda client, path: client.send_text("123@chatroom", "hi"),
     "a bad run id": lambda client, path: client.outbound_run("alice", run_id=""),
     "a tool without a name": lambda client, path: client.outbound_run("alice").tool_call_start(""),

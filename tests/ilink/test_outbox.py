@@ -298,7 +298,7 @@ def test_a_handler_may_use_it_and_what_is_in_flight_at_a_stop_stays(sim: ILinkSi
     ("to", "text", "error"),
     [
         ("", "x", ConfigError),
-        ("alice", "", ConfigError),
+        ("alice", " ", ConfigError),
         ("alice", "\ud800", ConfigError),
         ("g@chatroom", "x", Unsupported),
     ],

@@ -59,7 +59,7 @@ class Outbox(OutboxCalls):
         """
         self._box.check_enabled()
         check_recipient(to)
-        items = [] if caption is None else self._sender.text_items(caption, name="caption")
+        items = [] if caption in (None, "") else self._sender.text_items(caption, name="caption")
         with SourceFile(path):
             return self._put(to, "media", items, str(Path(os.path.abspath(path))))
 

@@ -95,7 +95,7 @@ class Sender:
         """See ``WeixinClient.send_media``."""
         check_recipient(to)
         token = check_context_token(context_token)
-        items = [] if caption is None else self.text_items(caption, name="caption")
+        items = [] if caption in (None, "") else self.text_items(caption, name="caption")
         self._allowance.check(to, len(items) + 1)
         # Outside of the turn, so that a text to the same user need not wait for a large file.
         items.append(self.upload_item(to, path, progress))
