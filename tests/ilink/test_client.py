@@ -43,6 +43,17 @@ def test_a_second_client_of_the_same_bot_is_refused_unless_that_is_turned_off(si
             sim.wait_for(lambda: sim.polls_in_flight == 1)
 
 
+def test_no_spelling_of_the_server_lets_a_second_client_pass(sim: ILinkSim) -> None:
+    plain = sim.base_url
+    with started(sim, Recorder()) as client:
+        for spelling in (plain + "/", plain + "//", plain.replace("http", "HTTP")):
+            with pytest.raises(AlreadyRunning):
+                WeixinClient(config_for(sim, base_url=spelling), Recorder()).start()
+            client.set_token(sim.token, base_url=spelling)  # the server that it uses
+            client.api.set_token(sim.token, base_url=spelling)
+            assert client.api.base_url == plain
+
+
 def test_without_a_handler_a_with_block_is_for_sending(sim: ILinkSim) -> None:
     sim.user("alice").says("hi")
     with WeixinClient(config_for(sim)) as client:

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from wxsdk.errors import ConfigError
-from wxsdk.ilink.config import WeixinConfig, check_token
+from wxsdk.ilink.config import WeixinConfig, check_token, server_url
 from wxsdk.ilink.endpoints import DEFAULT_BOT_AGENT
 
 
@@ -48,6 +48,25 @@ def test_hosts_may_be_any_collection():
 
 def test_an_odd_bot_agent_is_no_error():
     assert WeixinConfig("t", bot_agent="§§").bot_agent == DEFAULT_BOT_AGENT
+
+
+@pytest.mark.parametrize(
+    ("spelling", "plain"),
+    [
+        ("https://ilink.example", "https://ilink.example"),
+        ("HTTPS://iLink.Example/", "https://ilink.example"),
+        ("https://ilink.example:443//", "https://ilink.example"),
+        ("https://ilink.example:", "https://ilink.example"),
+        ("http://ilink.example:080/", "http://ilink.example"),
+        ("http://ilink.example:443", "http://ilink.example:443"),
+        ("https://ilink.example:8443/Path/", "https://ilink.example:8443/Path"),
+        ("http://[FE80::1]:80/a//b/", "http://[fe80::1]/a//b"),
+    ],
+)
+def test_a_server_reads_the_same_however_it_is_spelled(spelling, plain):
+    config = WeixinConfig("t", base_url=spelling, cdn_base_url=spelling)
+    assert (config.base_url, config.cdn_base_url) == (plain, plain)
+    assert server_url("base_url", plain) == plain
 
 
 BAD = [

@@ -44,8 +44,8 @@ def test_another_bot_is_owned_only_once_all_of_the_move_went_well() -> None:
     with owner.moving(SERVER, "b"):
         pass  # it owns none
     owner.acquire(SERVER, "a")
-    with pytest.raises(ValueError), owner.moving(SERVER, "b"):
-        raise ValueError
+    with pytest.raises(KeyError), owner.moving(SERVER, "b"):
+        raise KeyError
     other.acquire(SERVER, "b")
     with pytest.raises(AlreadyRunning), owner.moving(SERVER, "b"):
         raise AssertionError("entered")

@@ -12,7 +12,7 @@ from ..runtime.http import HttpDoor, HttpReply
 from ..settings import check_patience
 from . import endpoints
 from .answers import decode_answer, error_for
-from .config import WeixinConfig, check_token, check_url
+from .config import WeixinConfig, check_token, server_url
 from .endpoints import Endpoint
 from .jsontext import dump_json
 from .wire import (
@@ -72,9 +72,8 @@ class ILinkApi:
         ConfigError when one of them is unusable; then nothing has changed.
         """
         checked = check_token(token)
-        if base_url is not None:
-            check_url("base_url", base_url)
-        self._account = base_url or self.base_url, checked
+        server = self.base_url if base_url is None else server_url("base_url", base_url)
+        self._account = server, checked
 
     # the endpoints
 

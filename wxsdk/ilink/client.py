@@ -19,7 +19,7 @@ from .allowance import Allowance
 from .api import ILinkApi
 from .book import Book
 from .cdn import MediaDoor
-from .config import WeixinConfig, check_token, check_url
+from .config import WeixinConfig, check_token, server_url
 from .context import MessageContext
 from .desk import Desk
 from .files import PathLike, ProgressCallback
@@ -243,10 +243,9 @@ class WeixinClient:
         when this client receives and another one on this machine does so for that bot. Then nothing has changed.
         """
         checked = check_token(token)
-        if base_url is not None:
-            check_url("base_url", base_url)
+        given = None if base_url is None else server_url("base_url", base_url)
         with self._life:
-            server = base_url or self.api.base_url
+            server = given or self.api.base_url
             another_bot = checked != self.api.token
             if not another_bot and server == self.api.base_url:
                 return

@@ -20,6 +20,7 @@ MAX_BYTES = 1 << 50  # B; a pebibyte, above any file
 MIN_TEXT_BYTES = 16  # B; below this a code fence cannot be closed and reopened
 MAX_TOKEN_CHARS = 8192  # a header line longer than this is refused by common servers
 CDN_CIPHERS = "DEFAULT"  # OpenSSL's; the CDN needs static RSA, which Python's own choice leaves out; protocol-ilink, 5
+DEFAULT_PORTS = {"https": 443, "http": 80}
 _TOKEN = re.compile(r"[\x21-\x7e]*")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]{1,256}")
 _HOST = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*|\[[0-9A-Fa-f:.]+\]")
@@ -34,7 +35,8 @@ class WeixinConfig:
     Durations are seconds, sizes bytes. What stands behind quota_policy below is keyword-only.
 
     token: the bot token, "" for a client that only logs in.
-    base_url, cdn_base_url: where the API and the CDN are (protocol-ilink, 1).
+    base_url, cdn_base_url: where the API and the CDN are (protocol-ilink, 1). However they are spelled, they read
+        the same here: small letters, no default port, no slash at the end.
     route_tag: value of the SKRouteTag header, None for none (protocol-ilink, 1).
     bot_agent: what the bot calls itself, "name/version (comment)"; what does not fit that form is dropped.
     channel_version: version of the official client that is spoken like (protocol-ilink, 1).
@@ -113,7 +115,7 @@ class WeixinConfig:
     def __post_init__(self) -> None:
         self._set("token", _token(self.token))
         for name in ("base_url", "cdn_base_url"):
-            check_url(name, getattr(self, name))
+            self._set(name, server_url(name, getattr(self, name)))
         if self.route_tag is not None and not _matches(_HEADER_VALUE, self.route_tag):
             raise _bad("route_tag", "printable ASCII, or None")
         self._set("bot_agent", sanitise_bot_agent(self.bot_agent))
@@ -200,6 +202,19 @@ def check_url(name: str, url: object, *, schemes: Tuple[str, ...] = ("https", "h
     extras = parts.query or parts.fragment or "?" in url or "#" in url or (parts.username is not None and not login)
     if parts.scheme not in schemes or not _HOST.fullmatch(host) or port == 0 or extras:
         raise _bad(name, wanted)
+
+
+def server_url(name: str, url: object) -> str:
+    """*url* as every other spelling of the same server is written, too; ConfigError as ``check_url`` raises it.
+
+    Scheme and host in small letters, no port that goes without saying, no slash at the end.
+    """
+    check_url(name, url)
+    parts = urlsplit(str(url))
+    host = parts.hostname or ""
+    host = f"[{host}]" if ":" in host else host
+    port = "" if parts.port in (None, DEFAULT_PORTS[parts.scheme]) else f":{parts.port}"
+    return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
 
 
 def _bad(name: str, wanted: str) -> ConfigError:
