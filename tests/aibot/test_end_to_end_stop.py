@@ -18,6 +18,7 @@ from tests.runtime.servers import Peer, RawServer
 from wxsdk.aibot.client import WSClient
 from wxsdk.aibot.config import WSClientOptions
 from wxsdk.aibot.frames import WsFrame
+from wxsdk.aibot.logger import DefaultLogger
 from wxsdk.aibot.stream import ReplyStream
 from wxsdk.errors import AlreadyRunning, ConnectionLost, Kicked, ReconnectExhausted, TransportError
 from wxsdk.health import HealthState
@@ -217,6 +218,62 @@ def test_disconnect_from_an_error_callback_works_too(sim: AiBotSim, client: WSCl
     sim.faults.kick()
     assert told.wait(5)
     assert results == [True]
+
+
+class _Stopping(DefaultLogger):
+    """A logger that stops its client at the first warning."""
+
+    client: WSClient
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.results: List[bool] = []
+
+    def warning(self, message: str, *args: object) -> None:
+        self.results.append(self.client.disconnect(timeout=60))
+
+    warn = warning
+
+
+def test_disconnect_from_a_logger_does_not_wait_for_the_thread_it_is_called_on(
+    sim: AiBotSim, make_client: MakeClient
+) -> None:
+    logger, handled = _Stopping(), threading.Event()
+    client = logger.client = make_client(logger=logger)
+    client.on_message_text(lambda frame: handled.set())
+    client.connect(wait=5)
+    sim.user("alice").says("x")
+    sim.faults.hostile("[]")
+    assert client.wait(5)
+    assert client.disconnect()
+    assert handled.is_set()
+    assert logger.results == [False]
+    assert client.health().state is HealthState.STOPPED
+
+
+def test_disconnect_from_the_tick_thread_waits_for_nothing(sim: AiBotSim, client: WSClient) -> None:
+    results: List[bool] = []
+    client.connect(wait=5)
+    assert client._run is not None
+    client._run.connection.ticker.at(0.0, lambda: results.append(client.disconnect(timeout=60)))
+    assert client.wait(5)
+    assert client.disconnect()
+    assert len(results) == 1
+
+
+def test_a_disconnect_that_waits_is_not_held_up_by_a_logger_that_disconnects_too(
+    sim: AiBotSim, make_client: MakeClient
+) -> None:
+    class Late(DefaultLogger):
+        def info(self, message: str, *args: object) -> None:
+            if "ended" in message:  # said by the reader, which the main thread waits for by then
+                results.append(client.disconnect(timeout=60))
+
+    results: List[bool] = []
+    client = make_client(logger=Late())
+    client.connect(wait=5)
+    assert client.disconnect()
+    assert results == [False]
 
 
 def test_what_was_received_before_the_stop_is_still_handled(sim: AiBotSim, make_client: MakeClient) -> None:

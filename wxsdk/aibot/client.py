@@ -5,29 +5,28 @@ from __future__ import annotations
 import threading
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Callable, List, Optional, Tuple
+from typing import Any, Optional, Tuple
 
-from ..errors import ConfigError, ConnectionLost, WxError
+from ..errors import ConfigError, ConnectionLost
 from ..health import Health, HealthState
-from ..outbox import OutboxItem
 from ..runtime.clock import Clock
 from ..runtime.forked import tell_of_forks
 from ..runtime.instance_lock import InstanceLock
 from ..runtime.lifecycle import wait_until_stopped
 from ..runtime.store import Store, as_store
-from ..runtime.worker import EarlierRuns, Worker, join_all, next_number
+from ..runtime.worker import EarlierRuns, join_all
 from ..runtime.wsock import WsDoor
 from ..settings import check_patience, check_seconds
 from .callbacks import Callbacks
 from .chunks import UploadMediaResult
 from .config import WSClientOptions
-from .connection import Connection, Listener
-from .delivery import Delivery
+from .connection import Connection
 from .download import Downloads, Folder
 from .frames import WsFrame
 from .logger import BotLog
 from .outbox import Outbox, make_outbox
 from .replies import Replies
+from .run import Run
 from .seen import SeenIds
 from .sending import Sending
 from .session import State
@@ -38,71 +37,6 @@ DEFAULT_SHUTDOWN = 5.0  # seconds
 NEWS_GRACE = 5.0  # seconds that wait() gives on_error to hear why the client ended; usually under a millisecond
 OUTBOX_FAREWELL = 1.0  # seconds that disconnect() gives a push of the outbox to be acknowledged; else nobody knows
 STREAM_FAREWELL = 1.0  # seconds that disconnect() gives open streams to end their messages; none when none is open
-
-
-class _Run(Listener):
-    """What lives from one connect() to its disconnect()."""
-
-    def __init__(self, client: WSClient, clock: Clock) -> None:
-        number = next_number()
-        options, log = client.options, client._log
-        self._client = client
-        self.delivery = Delivery(options, client, client._seen, clock, log, number)
-        self.connection = Connection(
-            options,
-            clock=clock,
-            door=client._door,
-            replies=client._replies,
-            listener=self,
-            log=log,
-            number=number,
-        )
-        self.ended = clock.event()  # by itself, or disconnect() is done
-        self.told = clock.event()  # on_error has heard why it ended
-        self.stopping = False
-        self.stopped = clock.event()  # disconnect() is done
-        self.left = False  # its threads have had their last word in what it shares with the next run
-        self.outbox_worker: Optional[Worker] = None
-        self._clock = clock
-
-    @property
-    def error(self) -> Optional[WxError]:
-        """Why the run ended by itself."""
-        return self.connection.ended_by
-
-    def alive(self, deadline: float) -> List[str]:
-        """Once stopped: join its threads until *deadline*; the names of those still alive, the caller's own aside."""
-        workers = [*self.connection.workers, *([self.outbox_worker] if self.outbox_worker else [])]
-        return join_all(workers, self._clock, deadline) + self.delivery.close(deadline)
-
-    def connected(self) -> None:
-        self.delivery.tell("connected")
-
-    def authenticated(self) -> None:
-        self._client._postbox.wake()
-        self.delivery.tell("authenticated")
-
-    def disconnected(self, reason: str) -> None:
-        self.delivery.tell("disconnected", reason)
-
-    def reconnecting(self, attempt: int) -> None:
-        self.delivery.tell("reconnecting", attempt)
-
-    def failed(self, error: WxError) -> None:
-        self.delivery.tell("error", error)
-
-    def pushed(self, frames: List[WsFrame]) -> None:
-        self.delivery.pushed(frames)
-
-    def gave_up(self, item: OutboxItem, error: WxError, done: Callable[[], None]) -> bool:
-        return self.delivery.tell_then(done, "outbox_given_up", item, error)
-
-    def over(self) -> None:
-        self._client._streams.abandon()
-        self._client._instance.release()
-        self.delivery.after_news(self.told.set)
-        if not self.stopping:
-            self.ended.set()
 
 
 class WSClient(Callbacks, Sending):
@@ -133,7 +67,7 @@ class WSClient(Callbacks, Sending):
         self._downloads = Downloads(options)
         self._instance = InstanceLock("aibot", f"{options.ws_url}\n{options.bot_id}")
         self._life = threading.Lock()  # guards _run
-        self._run: Optional[_Run] = None
+        self._run: Optional[Run] = None
         self._earlier = EarlierRuns()
         tell_of_forks(self)
 
@@ -168,16 +102,15 @@ class WSClient(Callbacks, Sending):
         """Stop: end the connection, fail every waiting call, let the callbacks that wait run, end the threads.
 
         Takes milliseconds, at most *timeout* seconds; True when all threads have ended, those of earlier connect()s
-        included. Called again, it waits for those that are left. From a callback it does not wait for that callback.
+        included. Called again, it waits for those that are left. From a callback it does not wait for that callback;
+        from a logger or a store, on a thread that the client lives by, it waits for nothing.
         """
         timeout = check_seconds("timeout", timeout)
         run = self._run
         deadline = self._clock.now() + timeout
         has_ended = True
         if run is not None:
-            # Two callbacks must not wait for each other.
-            left_by = self._clock.now() if run.delivery.is_inside else deadline
-            has_ended = self._end(run, timeout) and not run.alive(left_by)
+            has_ended = self._end(run, timeout) and not run.alive(deadline)
         has_ended = not self._earlier.alive(deadline) and has_ended
         self._downloads.close()  # those of a client that is not connected, too
         return has_ended
@@ -194,7 +127,7 @@ class WSClient(Callbacks, Sending):
         if not run.ended.wait(timeout):
             return False
         if run.error is not None:
-            if not run.delivery.is_inside:
+            if not run.is_inside:
                 run.told.wait(NEWS_GRACE)
             raise run.error
         return True
@@ -288,7 +221,7 @@ class WSClient(Callbacks, Sending):
         """The time of day of *moment* on the clock, by what the time of day is now."""
         return None if moment is None else _utc(self._clock.wall() - (self._clock.now() - moment))
 
-    def _started(self) -> Tuple[_Run, bool]:
+    def _started(self) -> Tuple[Run, bool]:
         """The run that lives and False; a new one and True when there is none, once the one before has left."""
         while True:
             with self._life:
@@ -299,7 +232,7 @@ class WSClient(Callbacks, Sending):
                     return run, False
             self._leave(run)
 
-    def _new_run(self) -> _Run:
+    def _new_run(self) -> Run:
         """Under the lock."""
         if self.options.single_instance:
             self._instance.acquire()
@@ -311,13 +244,28 @@ class WSClient(Callbacks, Sending):
         self._door.resume()
         if self._run is not None:
             self._earlier.add(self._run, self._clock.now())
-        run = self._run = _Run(self, self._clock)
+        run = self._run = Run(
+            self.options,
+            callbacks=self,
+            seen=self._seen,
+            door=self._door,
+            replies=self._replies,
+            clock=self._clock,
+            log=self._log,
+            on_ready=self._postbox.wake,
+            on_over=self._over,
+        )
         run.connection.start()
         self._postbox.start(run.gave_up)
         run.outbox_worker = self._postbox.worker
         return run
 
-    def _leave(self, run: _Run) -> None:
+    def _over(self) -> None:
+        """A run has ended, by itself or not; on its reader."""
+        self._streams.abandon()
+        self._instance.release()
+
+    def _leave(self, run: Run) -> None:
         """End *run* and wait until nothing of it can touch what the next one uses."""
         deadline = self._clock.now() + DEFAULT_SHUTDOWN
         self._end(run, DEFAULT_SHUTDOWN)
@@ -326,7 +274,7 @@ class WSClient(Callbacks, Sending):
             join_all(run.connection.workers, self._clock, deadline)
             run.left = True
 
-    def _end(self, run: _Run, timeout: float) -> bool:
+    def _end(self, run: Run, timeout: float) -> bool:
         """See ``disconnect``."""
         with self._life:
             first, run.stopping = not run.stopping, True
@@ -337,21 +285,26 @@ class WSClient(Callbacks, Sending):
                 run.connection.stop()  # a Ctrl-C may have come before it
                 run.ended.set()
                 run.stopped.set()
-        return run.stopped.is_set() if run.delivery.is_inside else run.stopped.wait(timeout)
+        return run.stopped.is_set() if run.is_inside else run.stopped.wait(timeout)
 
-    def _stop(self, run: _Run, deadline: float) -> bool:
+    def _stop(self, run: Run, deadline: float) -> bool:
+        at_work = run.is_at_work
+        left_by = self._clock.now() if at_work else deadline  # nothing ends while the thread that it needs waits for it
         self._postbox.stop()
         if run.connection.state is State.READY:
-            self._streams.break_off(min(self._clock.now() + STREAM_FAREWELL, deadline))
-        self._postbox.join(min(OUTBOX_FAREWELL, deadline - self._clock.now()))
+            self._streams.break_off(min(self._clock.now() + STREAM_FAREWELL, left_by))
+        self._postbox.join(min(OUTBOX_FAREWELL, left_by - self._clock.now()))
         run.connection.stop()
         self._downloads.interrupt()
-        alive = join_all(run.connection.workers, self._clock, deadline) + self._postbox.join_until(deadline)
-        run.delivery.drain(deadline)
-        alive += run.delivery.close(deadline)
+        alive = join_all(run.connection.workers, self._clock, left_by) + self._postbox.join_until(left_by)
+        if at_work:
+            run.close_when_over(deadline)
+        else:
+            run.delivery.drain(deadline)
+            alive += run.delivery.close(deadline)
         self._downloads.close()
         self._close_store()
-        if alive:
+        if alive and not at_work:
             self._log.warning("still running after disconnect: %s", ", ".join(alive))
         return not alive
 

@@ -6,7 +6,6 @@ own news. So busy handlers make no event late, and none of either keeps on_error
 
 from __future__ import annotations
 
-import threading
 from functools import partial
 from typing import Any, List, Optional, Set, Tuple
 
@@ -49,7 +48,6 @@ class Delivery:
         self._clock = clock
         self._log = log
         self._limit = options.max_queued_messages
-        self._inside = threading.local()
         self._told: Set[Trouble] = set()
         self._look_again_at = 0.0  # for events that are too late; on the clock
         self._unheard: Set[str] = set()  # message types
@@ -87,7 +85,7 @@ class Delivery:
     @property
     def is_inside(self) -> bool:
         """True on a thread that runs a callback of this run."""
-        return getattr(self._inside, "running", False)
+        return any(each.is_inside for each in self._dispatchers)
 
     def pushed(self, frames: List[WsFrame]) -> None:
         """Submit new frames to their lanes; drop those seen before, and those past max_queued_messages."""
@@ -192,17 +190,13 @@ class Delivery:
             self.tell("error", error)
 
     def _run(self, handlers: Tuple[Handler, ...], arguments: Tuple[Any, ...], report: bool = True) -> None:
-        self._inside.running = True
-        try:
-            for handler in handlers:
-                try:
-                    handler(*arguments)
-                except BaseException as exc:  # noqa: BLE001  even SystemExit must not keep the others from running
-                    self._log.error("the callback %s raised", getattr(handler, "__qualname__", handler), exc=exc)
-                    if report:
-                        self._tell_error(exc)
-        finally:
-            self._inside.running = False
+        for handler in handlers:
+            try:
+                handler(*arguments)
+            except BaseException as exc:  # noqa: BLE001  even SystemExit must not keep the others from running
+                self._log.error("the callback %s raised", getattr(handler, "__qualname__", handler), exc=exc)
+                if report:
+                    self._tell_error(exc)
 
     def _raised(self, exc: BaseException, context: Any) -> None:
         self._log.error("delivering %r failed", context, exc=exc)

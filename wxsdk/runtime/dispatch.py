@@ -71,6 +71,11 @@ class KeyedDispatcher:
         """Workers that run a task now."""
         return len(self._running)
 
+    @property
+    def is_inside(self) -> bool:
+        """True on a thread that runs a task of this dispatcher."""
+        return threading.get_ident() in self._running
+
     def submit(self, key: Hashable, task: Task, context: Any = None) -> bool:
         """Append *task* to the lane of *key*. False when the dispatcher is closed. Never blocks."""
         return self.submit_many(((key, task, context),))

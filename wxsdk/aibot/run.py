@@ -1,0 +1,124 @@
+"""One life of a client: its connection, its callbacks' threads, and how far its end has come."""
+
+from __future__ import annotations
+
+from typing import Callable, List, Optional
+
+from ..errors import WxError
+from ..outbox import OutboxItem
+from ..runtime.clock import Clock
+from ..runtime.worker import Worker, join_all, next_number
+from ..runtime.wsock import WsDoor
+from .callbacks import Callbacks
+from .config import WSClientOptions
+from .connection import Connection, Listener
+from .delivery import Delivery
+from .frames import WsFrame
+from .logger import BotLog
+from .replies import Replies
+from .seen import SeenIds
+
+
+class Run(Listener):
+    """What lives from one connect() to its disconnect().
+
+    on_ready: called on the reader when subscribed. on_over: called there at the end, of whatever kind.
+    """
+
+    def __init__(
+        self,
+        options: WSClientOptions,
+        *,
+        callbacks: Callbacks,
+        seen: SeenIds,
+        door: WsDoor,
+        replies: Replies,
+        clock: Clock,
+        log: BotLog,
+        on_ready: Callable[[], None],
+        on_over: Callable[[], None],
+    ) -> None:
+        number = next_number()
+        self._on_ready = on_ready
+        self._on_over = on_over
+        self.delivery = Delivery(options, callbacks, seen, clock, log, number)
+        self.connection = Connection(
+            options, clock=clock, door=door, replies=replies, listener=self, log=log, number=number
+        )
+        self.ended = clock.event()  # by itself, or disconnect() is done
+        self.told = clock.event()  # on_error has heard why it ended
+        self.stopping = False
+        self.stopped = clock.event()  # disconnect() is done
+        self.left = False  # its threads have had their last word in what it shares with the next run
+        self.outbox_worker: Optional[Worker] = None
+        self._is_over = False
+        self._close_by: Optional[float] = None  # on the clock; see close_when_over
+        self._clock = clock
+
+    @property
+    def error(self) -> Optional[WxError]:
+        """Why the run ended by itself."""
+        return self.connection.ended_by
+
+    @property
+    def _workers(self) -> List[Worker]:
+        return [*self.connection.workers, *([self.outbox_worker] if self.outbox_worker else [])]
+
+    @property
+    def is_at_work(self) -> bool:
+        """True on a thread that this run lives by: the user's logger, or store, is called there."""
+        return any(worker.is_current for worker in self._workers)
+
+    @property
+    def is_inside(self) -> bool:
+        """True on any thread of this run, which others may be waiting for."""
+        return self.delivery.is_inside or self.is_at_work
+
+    def alive(self, deadline: float) -> List[str]:
+        """Once stopped: join its threads until *deadline*; the names of those still alive, the caller's own aside.
+
+        On a thread of its own it does not wait: two callbacks must not wait for each other.
+        """
+        if self.is_inside:
+            deadline = self._clock.now()
+        alive = join_all(self._workers, self._clock, deadline)
+        self.delivery.drain(deadline)
+        return alive + self.delivery.close(deadline)
+
+    def close_when_over(self, deadline: float) -> None:
+        """Let the callbacks that wait run until *deadline*, and end their threads, as soon as the reader is done."""
+        self._close_by = deadline
+        if self._is_over:  # perhaps the reader did not see the line above any more
+            self.delivery.close(self._clock.now())
+
+    def connected(self) -> None:
+        self.delivery.tell("connected")
+
+    def authenticated(self) -> None:
+        self._on_ready()
+        self.delivery.tell("authenticated")
+
+    def disconnected(self, reason: str) -> None:
+        self.delivery.tell("disconnected", reason)
+
+    def reconnecting(self, attempt: int) -> None:
+        self.delivery.tell("reconnecting", attempt)
+
+    def failed(self, error: WxError) -> None:
+        self.delivery.tell("error", error)
+
+    def pushed(self, frames: List[WsFrame]) -> None:
+        self.delivery.pushed(frames)
+
+    def gave_up(self, item: OutboxItem, error: WxError, done: Callable[[], None]) -> bool:
+        return self.delivery.tell_then(done, "outbox_given_up", item, error)
+
+    def over(self) -> None:
+        self._on_over()
+        self.delivery.after_news(self.told.set)
+        self._is_over = True
+        if self._close_by is not None:
+            self.delivery.drain(self._close_by)
+            self.delivery.close(self._clock.now())
+        if not self.stopping:
+            self.ended.set()
