@@ -131,6 +131,18 @@ def test_after_the_pause_one_notice_and_one_try(sim: ILinkSim) -> None:
     assert len(bot.stale) == 1
 
 
+def test_the_same_token_set_again_is_tried_at_once(sim: ILinkSim) -> None:
+    bot = Recorder()
+    sim.faults.ret("getupdates", -14)
+    with WeixinClient(config_for(sim), bot) as client:
+        bot.wait_for(lambda: bot.stale)
+        assert client.health().state is HealthState.TOKEN_STALE
+        client.set_token(str(client.api.token))
+        sim.user("alice").says("hi")
+        bot.wait_for(lambda: bot.contexts)
+        assert client.health().state is HealthState.RUNNING
+
+
 def test_a_new_token_ends_the_poll_of_the_old_one(sim: ILinkSim) -> None:
     bot = Recorder(echo)
     with WeixinClient(config_for(sim), bot) as client:

@@ -231,6 +231,20 @@ def test_a_new_token_ends_the_pause_and_forgets_the_cursor(setting: Setting) -> 
     setting.stop()
 
 
+def test_a_pause_can_be_ended_without_a_new_token_and_a_poll_is_left_alone(setting: Setting) -> None:
+    setting.start("c0")
+    setting.expect_poll("c0")
+    setting.api.answer(ret=-14)
+    setting.clock.wait_parked(name="poll")
+    setting.loop.end_pause()
+    setting.expect_poll("c0")
+    setting.loop.end_pause()
+    setting.api.answer(ret=0, msgs=[message(1)], get_updates_buf="c1")
+    setting.expect_poll("c1")
+    assert (len(setting.handed), len(setting.stale)) == (1, 1)
+    setting.stop()
+
+
 def test_a_stop_ends_a_wait_and_a_poll(setting: Setting) -> None:
     setting.start()
     setting.expect_poll()

@@ -236,7 +236,7 @@ class WeixinClient:
         return QrLogin(self.config, self.api, self._clock)
 
     def set_token(self, token: str, *, base_url: Optional[str] = None) -> None:
-        """Use another bot token from now on; a running client polls with it at once.
+        """Use another bot token from now on; a running client polls with it at once, be it the same one again.
 
         base_url: the server that the login named for it (``LoginStatus.base_url``); None: the one in use. The cursor
         and the context tokens of the old token are forgotten. ConfigError when one of them is unusable; AlreadyRunning
@@ -247,18 +247,20 @@ class WeixinClient:
         with self._life:
             server = given or self.api.base_url
             another_bot = checked != self.api.token
-            if not another_bot and server == self.api.base_url:
-                return
-            with self._ownership.moving(server, checked):
-                self._book.claim(checked)
-                self.api.set_token(checked, base_url=server)
+            changes = another_bot or server != self.api.base_url
+            if changes:
+                with self._ownership.moving(server, checked):
+                    self._book.claim(checked)
+                    self.api.set_token(checked, base_url=server)
             if another_bot:
                 self._allowance.clear()
                 self._typing_signs.forget_tickets()
             running = self._running
         self._postbox.wake()
-        if running is not None:
+        if running is not None and changes:
             running.loop.token_changed()
+        elif running is not None:
+            running.loop.end_pause()
 
     # health
 
@@ -346,10 +348,10 @@ class WeixinClient:
 
     def _after_fork(self) -> None:
         """In a forked child: nothing runs here; start() works as soon as the parent's client has ended."""
+        self._life = threading.Lock()
+        self._vitals.after_fork()
+        self._postbox.after_fork()
         if self._running is not None:
-            self._life = threading.Lock()
             self._of_the_parent, self._running = self._running, None  # kept, so that nothing of it is closed here
             self._earlier, self._desk = EarlierRuns(), Desk()
             self._ownership.after_fork()
-            self._vitals.after_fork()
-            self._postbox.after_fork()

@@ -106,6 +106,10 @@ class PollLoop:
             self._news.set()
             self._api.interrupt_polls()
 
+    def end_pause(self) -> None:
+        """Poll at once where the loop pauses; a poll under way goes on."""
+        self._news.set()
+
     @property
     def stopping(self) -> bool:
         """Whether ``stop`` was called."""
