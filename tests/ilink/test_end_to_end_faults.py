@@ -24,6 +24,7 @@ from wxsdk.errors import (
     WxError,
 )
 from wxsdk.health import HealthState
+from wxsdk.ilink import poll
 from wxsdk.ilink.client import WeixinClient
 from wxsdk.ilink.context import MessageContext
 from wxsdk.runtime.store import Change, MemoryStore, Put
@@ -271,6 +272,16 @@ def test_shutdown_ends_a_start_that_hangs(sim: ILinkSim) -> None:
         began = time.monotonic()
         assert client.shutdown()
         assert time.monotonic() - began < 1.0
+
+
+def test_a_notice_of_the_start_that_hangs_does_not_keep_messages_away(
+    sim: ILinkSim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(poll, "NOTIFY_START_DEADLINE", 0.05)
+    bot = Recorder()
+    with sim.faults.hold("notifystart"), WeixinClient(config_for(sim), bot):
+        sim.user("alice").says("hi")
+        bot.wait_for(lambda: bot.contexts)
 
 
 def test_a_notice_of_the_end_that_hangs_does_not_hold_shutdown_up(sim: ILinkSim) -> None:

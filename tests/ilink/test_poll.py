@@ -38,8 +38,8 @@ class PretendApi:
             raise answer
         return HttpReply(*answer)
 
-    def notify_start(self) -> None:
-        self.calls.put(("start", None))
+    def notify_start(self, *, timeout: float) -> None:
+        self.calls.put(("start", timeout))
 
     def notify_stop(self, *, timeout: float) -> None:
         self.calls.put(("stop", timeout))
@@ -102,7 +102,7 @@ class Setting:
 
     def start(self, cursor: str = "") -> None:
         self.loop.start(cursor, [])
-        assert self.api.next_call() == ("start", None)
+        assert self.api.next_call() == ("start", 2.0)
 
     def expect_poll(self, cursor: Optional[str] = None) -> float:
         kind, (sent, timeout) = self.api.next_call()
@@ -212,7 +212,7 @@ def test_a_stale_token_pauses_for_an_hour_and_then_is_tried_once_after_a_notice(
     assert setting.clock.next_deadline() == 3600.0
     assert setting.vitals.snapshot().state is HealthState.TOKEN_STALE
     setting.clock.advance(3600.0)
-    assert setting.api.next_call() == ("start", None)
+    assert setting.api.next_call() == ("start", 2.0)
     setting.expect_poll()
     setting.api.answer(errcode=-14)
     setting.clock.wait_parked(name="poll")
@@ -242,6 +242,13 @@ def test_a_pause_can_be_ended_without_a_new_token_and_a_poll_is_left_alone(setti
     setting.api.answer(ret=0, msgs=[message(1)], get_updates_buf="c1")
     setting.expect_poll("c1")
     assert (len(setting.handed), len(setting.stale)) == (1, 1)
+    setting.stop()
+
+
+def test_the_notice_of_the_start_waits_no_longer_than_other_small_calls() -> None:
+    setting = Setting(light_timeout=0.5)
+    setting.loop.start("", [])
+    assert setting.api.next_call() == ("start", 0.5)
     setting.stop()
 
 

@@ -33,6 +33,7 @@ from .vitals import RunVitals
 log = get_logger(__name__)
 
 ROOM_CHECK = 0.1  # seconds between two looks at the stop while workers are behind; a stop may take 0.2 s in all
+NOTIFY_START_DEADLINE = 2.0  # seconds; a courtesy as well, and what a platform that is slow with it may delay the polls
 NOTIFY_STOP_DEADLINE = 0.1  # seconds; a courtesy to the platform that must not make a stop slow
 
 
@@ -221,7 +222,7 @@ class PollLoop:
 
     def _notify_start(self) -> bool:
         try:
-            self._api.notify_start()
+            self._api.notify_start(timeout=min(NOTIFY_START_DEADLINE, self._config.light_timeout))
         except WxError as error:
             log.info("notifystart failed, which does no harm: %s", error)
             return False
