@@ -45,7 +45,6 @@ HARMLESS = words(
 ALLOWED: Dict[str, Set[str]] = {
     "wxsdk.log": {"logging"},
     "wxsdk.aibot.logger": {"logging", "traceback"},
-    "wxsdk.wiretype": {"threading"},  # a lock around the table of compiled plans
     "wxsdk.aibot.ids": {"secrets", "time"},  # an id is random and dated by its nature
     "wxsdk.aibot.cards": {"uuid"},  # likewise
     "wxsdk.aibot.callback_crypto": {"secrets"},  # the random bytes in front of what is encrypted

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import threading
 import typing
 from typing import Any, Callable, Dict, List, Tuple, Type, TypeVar, Union
 
@@ -24,7 +23,6 @@ Plan = Dict[str, Tuple[str, Converter]]
 _MISFIT = object()
 _INTEGER = re.compile(r"-?[0-9]{1,20}")  # a uint64 has at most 20 digits
 _plans: Dict[type, Plan] = {}
-_plans_lock = threading.Lock()
 
 
 def renamed(wire_name: str) -> Any:
@@ -98,8 +96,7 @@ def _compile(cls: type) -> Plan:
         for field in dataclasses.fields(cls)
         if field.name != "extra" and field.init
     }
-    with _plans_lock:
-        return _plans.setdefault(cls, plan)
+    return _plans.setdefault(cls, plan)  # one step, so no lock, which a forked child could find locked for ever
 
 
 def _converter(hint: Any) -> Converter:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
+import signal
 import ssl
 import threading
 import traceback
@@ -246,3 +248,46 @@ def test_a_body_that_was_being_read_at_the_fork_is_the_parents(tls: Any) -> None
             go_on.set()
             assert stream.read_all() == b"ab"
         door.close()
+
+
+# --- sends: whatever another thread held at the fork is free in the child
+
+
+def _locks_of_a_send(client: WeixinClient) -> List[Any]:
+    parts = (client._sender, client._sender._turns, client._allowance, client._allowance._line, client._book)
+    more = (client._store, client._vitals, client._typing_signs)
+    return [client._life, *(part._lock for part in (*parts, *more))]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("runs", [False, True])
+def test_a_child_sends_whatever_a_thread_of_its_parent_held(weixin: WeixinClient, ilink_sim: Any, runs: bool) -> None:
+    def check() -> None:
+        signal.alarm(20)  # a child that hangs fails
+        weixin.send_text("alice", "from the child")
+        weixin.send_typing("alice")
+        os.write(writing, b"sent")
+
+    def hold_the_turn_and_fork() -> None:
+        with contextlib.ExitStack() as held:
+            for lock in _locks_of_a_send(weixin):
+                held.enter_context(lock)
+            forking = threading.Thread(target=in_a_child, args=(check,))
+            forking.start()
+            forking.join(30)
+
+    ilink_sim.user("alice").says("hello")
+    reading, writing = os.pipe()
+    with contextlib.ExitStack() as stack:
+        if runs:
+            stack.enter_context(weixin)
+            assert ilink_sim.user("alice").expects().text == "yes"
+        else:
+            weixin.context_tokens.set("alice", ilink_sim.user("alice").context_token)
+        weixin._allowance.interrupt()  # a shutdown of the parent ends none of the child's sends
+        weixin._sender._turns.in_turn("alice", hold_the_turn_and_fork)
+        weixin._allowance.resume()
+        assert ilink_sim.user("alice").expects().text == "from the child"
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        assert pipe.read() == b"sent"
+    weixin.shutdown()

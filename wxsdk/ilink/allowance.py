@@ -9,6 +9,7 @@ from typing import List, Optional
 from ..errors import ConnectionLost
 from ..log import get_logger
 from ..runtime.clock import Clock, Event
+from ..runtime.forked import tell_of_forks
 from ..runtime.store import Change, Put, Store
 from ..runtime.turns import KeyedTurns
 from .config import WeixinConfig
@@ -32,6 +33,7 @@ class Allowance:
         self._pacer = Pacer(config.sends_per_second, config.send_burst)
         self._line = KeyedTurns()  # of those who wait for a slot
         self._ended = clock.event()  # another one after each interruption: who waits by an old one will notice
+        tell_of_forks(self)
 
     def quota(self, user_id: str) -> Quota:
         """What is left for *user_id* now."""
@@ -102,6 +104,11 @@ class Allowance:
         """Allow sends again."""
         if self._ended.is_set():
             self._ended = self._clock.event()
+
+    def _after_fork(self) -> None:
+        """In a forked child: no thread of the parent holds the lock, and its shutdown is not this process's."""
+        self._lock = threading.Lock()
+        self._ended = self._clock.event()
 
     def _known(self) -> QuotaLedger:
         if not self._restored:

@@ -8,6 +8,7 @@ from typing import List, Optional
 
 from ..log import get_logger
 from ..runtime.clock import Clock
+from ..runtime.forked import tell_of_forks
 from ..runtime.store import Change, Clear, Delete, Put, Store
 from .config import WeixinConfig
 from .inbound import message_id_of
@@ -33,6 +34,7 @@ class Book:
         self._owner: Optional[str] = None
         self._sends = itertools.count()  # of this process
         self.epoch = 0  # goes up with each new token
+        tell_of_forks(self)
 
     # whose state it is
 
@@ -106,6 +108,9 @@ class Book:
         self.store.trim(QUOTES, max_count=self._config.max_quotes)
         self.store.trim(CONTEXT_TOKENS, before=wall - CONTEXT_TOKEN_AGE)
         self.store.trim(QUOTA, before=wall - self._config.quota_window)
+
+    def _after_fork(self) -> None:
+        self._lock = threading.Lock()  # in the child; a thread of the parent may have held the old one
 
 
 def parsed(text: Optional[str]) -> Optional[WeixinMessage]:

@@ -13,6 +13,7 @@ from typing import Any, Dict, List, Optional, Set
 from ..errors import ApiError, ConfigError, TransportError, WxError
 from ..log import get_logger
 from ..runtime.clock import Clock
+from ..runtime.forked import tell_of_forks
 from ..runtime.turns import KeyedTurns
 from ..textsplit import split_text
 from .allowance import Allowance
@@ -73,6 +74,7 @@ class Sender:
         self._turns = KeyedTurns()
         self._lock = threading.Lock()
         self._told: Set[str] = set()  # what the log has said once
+        tell_of_forks(self)
 
     def send_text(
         self, to: str, text: str, context_token: Optional[str] = None, *, run_id: Optional[str] = None
@@ -230,6 +232,9 @@ class Sender:
                 self._told.clear()
             self._told.add(what)
         return first
+
+    def _after_fork(self) -> None:
+        self._lock = threading.Lock()  # in the child; a thread of the parent may have held the old one
 
     def _now_ms(self) -> int:
         return int(self._clock.wall() * 1000)

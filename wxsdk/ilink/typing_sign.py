@@ -11,6 +11,7 @@ from ..errors import ApiError, WxError
 from ..log import get_logger
 from ..redact import Secret
 from ..runtime.clock import Clock, Event
+from ..runtime.forked import tell_of_forks
 from ..runtime.worker import Worker, join_all, next_number
 from .api import ILinkApi
 from .config import WeixinConfig
@@ -36,6 +37,7 @@ class TypingSigns:
         self._tickets = TypingTickets()
         self._lock = threading.Lock()
         self._blocks: Dict[Worker, Event] = {}
+        tell_of_forks(self)
 
     def show(self, user_id: str) -> None:
         """Show the sign for about 5 s. Raises TransportError or ApiError."""
@@ -121,6 +123,10 @@ class TypingSigns:
             with self._lock:
                 self._tickets.refused(user_id, self._clock.now())
             raise
+
+    def _after_fork(self) -> None:
+        self._lock = threading.Lock()  # in the child; a thread of the parent may have held the old one
+        self._blocks = {}
 
     def _ticket(self, user_id: str) -> Optional[Secret]:
         with self._lock:

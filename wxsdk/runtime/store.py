@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Dict, List, Optional, Protocol, Sequence, Tuple, Union
 
 from ..errors import ConfigError
+from .forked import tell_of_forks
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._tables: Dict[str, Dict[str, Tuple[str, float]]] = {}
+        tell_of_forks(self)
 
     def __repr__(self) -> str:
         with self._lock:
@@ -126,3 +128,6 @@ class MemoryStore:
 
     def close(self) -> None:
         """Nothing is held but memory; what is in the store stays readable."""
+
+    def _after_fork(self) -> None:
+        self._lock = threading.Lock()  # in the child; a thread of the parent may have held the old one

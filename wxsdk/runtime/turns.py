@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from typing import Callable, Dict, Hashable, Optional, TypeVar
 
+from .forked import tell_of_forks
+
 T = TypeVar("T")
 
 
@@ -33,6 +35,7 @@ class KeyedTurns:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._last: Dict[Hashable, _Place] = {}  # of each line; each place knows the one before
+        tell_of_forks(self)
 
     def waiting(self, key: Hashable) -> int:
         """Callers in line for *key*, the one whose turn it is included."""
@@ -69,3 +72,8 @@ class KeyedTurns:
                 del self._last[key]
             else:
                 self._last[key] = last
+
+    def _after_fork(self) -> None:
+        """In a forked child: whoever stood in line is not here."""
+        self._lock = threading.Lock()
+        self._last = {}
