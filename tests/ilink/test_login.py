@@ -215,6 +215,22 @@ def test_a_redirect_is_followed_at_once_and_forgotten_with_the_next_code():
     assert after_code(step.dance, CONFIG, 3.0).base_url == BASE
 
 
+def test_redirects_without_end_are_followed_once_a_second():
+    def to(host):
+        return LoginStatus(LoginState.REDIRECT, poll_base_url=f"https://{host}.weixin.qq.com")
+
+    dance, delays = shown(), []
+    for host in ("a", "a", "b", "a", "c"):
+        step = after_status(dance, to(host), 1.0)
+        dance = step.dance
+        delays.append(step.delay)
+    assert delays == [0.0, 1.0, 1.0, 1.0, 1.0]
+    assert dance.base_url == "https://c.weixin.qq.com"
+    assert after_status(shown(), LoginStatus(LoginState.REDIRECT, poll_base_url=BASE), 1.0).delay == 1.0
+    waited = after_status(dance, at(LoginState.WAIT), 2.0).dance
+    assert after_status(waited, to("a"), 3.0).delay == 0.0
+
+
 def test_a_number_is_asked_for_and_asked_for_again_when_it_was_wrong():
     first = after_status(shown(), at(LoginState.NEED_VERIFY_CODE), 1.0)
     assert (first.action, first.was_wrong, first.changed) == (Action.ASK, False, True)

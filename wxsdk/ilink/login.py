@@ -188,9 +188,12 @@ def after_status(dance: Dance, status: LoginStatus, now: float) -> Step:
         blocked = status.state is LoginState.VERIFY_CODE_BLOCKED
         why = "Wrong numbers were entered too often" if blocked else "The QR code expired unused"
         raise LoginError(f"{why}, and {MAX_CODES} codes were shown.", remedy=_START_ANEW)
+    base_url = status.poll_base_url or dance.base_url
+    # Two redirects in a row wait for each other, so that servers that send it to and fro are not stormed.
+    moved = base_url != dance.base_url and dance.reported is not LoginState.REDIRECT
     following = dataclasses.replace(
         dance,
-        base_url=status.poll_base_url or dance.base_url,
+        base_url=base_url,
         # Only "scaned" says that the number was right; until then a lost look must not lose it.
         verify_code=None if status.state is LoginState.SCANNED else dance.verify_code,
         reported=status.state,
@@ -200,7 +203,7 @@ def after_status(dance: Dance, status: LoginStatus, now: float) -> Step:
         action,
         status,
         changed=status.state is not dance.reported,
-        delay=POLL_DELAY if action is Action.POLL and not status.poll_base_url else 0.0,
+        delay=POLL_DELAY if action is Action.POLL and not moved else 0.0,
         was_wrong=action is Action.ASK and dance.verify_code is not None,
     )
 
