@@ -101,6 +101,7 @@ def test_an_expired_code_is_replaced_three_codes_in_all(quick: ILinkSim) -> None
     with pytest.raises(LoginError):
         phone.login()
     assert len(phone.sessions) == 3
+    assert [state for state in phone.states if state is not LoginState.WAIT] == [LoginState.EXPIRED] * 3
     phone = Phone(quick, code1=expire, code2=lambda: quick.scan(), scanned=lambda: quick.confirm())
     assert phone.login().state is LoginState.CONFIRMED
 
@@ -135,6 +136,19 @@ def test_a_blocked_number_brings_another_code(quick: ILinkSim) -> None:
     phone = Phone(quick, code1=block, code2=lambda: quick.scan(), scanned=lambda: quick.confirm(), numbers=[])
     assert phone.login().state is LoginState.CONFIRMED
     assert LoginState.VERIFY_CODE_BLOCKED in phone.states
+
+
+def test_the_block_of_the_last_code_is_told_before_the_login_fails(quick: ILinkSim) -> None:
+    def block() -> None:
+        quick.scan()
+        quick.demand_verify_code("42")
+        quick.block_verify_code()
+
+    phone = Phone(quick, code1=block, code2=block, code3=block, numbers=[])
+    with pytest.raises(LoginError, match="Wrong numbers"):
+        phone.login()
+    assert phone.states.count(LoginState.VERIFY_CODE_BLOCKED) == 3
+    assert phone.states[-1] is LoginState.VERIFY_CODE_BLOCKED
 
 
 def test_who_is_bound_already_gets_no_new_credentials(quick: ILinkSim) -> None:

@@ -78,6 +78,7 @@ class Action(Enum):
     NEW_CODE = "fetch and show another QR code"
     ASK = "ask the person for the number on the phone, then look at once"
     DONE = "the login is over"
+    FAIL = "the login is over: raise the step's error"
 
 
 NEXT = {
@@ -111,7 +112,10 @@ class Dance:
 
 @dataclass(frozen=True)
 class Step:
-    """What follows: *status* is to be reported when *changed*. was_wrong: with ASK, the last number was refused."""
+    """What follows: *status* is to be reported when *changed*. was_wrong: with ASK, the last number was refused.
+
+    error: with FAIL.
+    """
 
     dance: Dance
     action: Action
@@ -119,6 +123,7 @@ class Step:
     changed: bool
     delay: float = 0.0
     was_wrong: bool = False
+    error: Optional[LoginError] = None
 
 
 def begin(config: WeixinConfig, now: float, timeout: float = LOGIN_TIMEOUT) -> Dance:
@@ -142,6 +147,7 @@ def after_code(dance: Dance, config: WeixinConfig, now: float) -> Dance:
         code_ends=now + CODE_LIFE,
         code_failures=0,
         verify_code=None,
+        reported=None,
     )
 
 
@@ -169,25 +175,21 @@ def poll_timeout(dance: Dance, now: float, longest: float) -> float:
 
 
 def after_trouble(dance: Dance, error: WxError, now: float) -> Step:
-    """A look failed: the same as an answer that says to wait. LoginError as ``after_status``, with the cause."""
-    try:
-        return after_status(dance, LoginStatus(LoginState.WAIT), now)
-    except LoginError as exc:
-        raise exc from error
+    """A look failed: the same as an answer that says to wait. *error* is the cause of the step's."""
+    step = after_status(dance, LoginStatus(LoginState.WAIT), now)
+    if step.error is not None:
+        step.error.__cause__ = error
+    return step
 
 
 def after_status(dance: Dance, status: LoginStatus, now: float) -> Step:
-    """What follows *status*. LoginError when the time, or the third code, is used up."""
+    """What follows *status*. It fails when the time, or the third code, is used up."""
     action = NEXT[status.state]
-    if action is not Action.DONE:
-        if now >= dance.deadline:
-            raise LoginError("Nobody completed the login in time.", remedy=_START_ANEW)
-        if action is not Action.NEW_CODE and now >= dance.code_ends:
-            status, action = LoginStatus(LoginState.EXPIRED), Action.NEW_CODE
-    if action is Action.NEW_CODE and dance.codes >= MAX_CODES:
-        blocked = status.state is LoginState.VERIFY_CODE_BLOCKED
-        why = "Wrong numbers were entered too often" if blocked else "The QR code expired unused"
-        raise LoginError(f"{why}, and {MAX_CODES} codes were shown.", remedy=_START_ANEW)
+    if action in (Action.POLL, Action.ASK) and dance.code_ends <= now < dance.deadline:
+        status, action = LoginStatus(LoginState.EXPIRED), Action.NEW_CODE
+    error = _failure(dance, status, now)
+    if error is not None:
+        action = Action.FAIL
     base_url = status.poll_base_url or dance.base_url
     # Two redirects in a row wait for each other, so that servers that send it to and fro are not stormed.
     moved = base_url != dance.base_url and dance.reported is not LoginState.REDIRECT
@@ -205,7 +207,20 @@ def after_status(dance: Dance, status: LoginStatus, now: float) -> Step:
         changed=status.state is not dance.reported,
         delay=POLL_DELAY if action is Action.POLL and not moved else 0.0,
         was_wrong=action is Action.ASK and dance.verify_code is not None,
+        error=error,
     )
+
+
+def _failure(dance: Dance, status: LoginStatus, now: float) -> Optional[LoginError]:
+    """Why nothing can follow *status*, None when something can."""
+    action = NEXT[status.state]
+    if action is not Action.DONE and now >= dance.deadline:
+        return LoginError("Nobody completed the login in time.", remedy=_START_ANEW)
+    if action is Action.NEW_CODE and dance.codes >= MAX_CODES:
+        blocked = status.state is LoginState.VERIFY_CODE_BLOCKED
+        why = "Wrong numbers were entered too often" if blocked else "The QR code expired unused"
+        return LoginError(f"{why}, and {MAX_CODES} codes were shown.", remedy=_START_ANEW)
+    return None
 
 
 def read_status(reply: QrStatusReply, base_url: str, config: WeixinConfig) -> LoginStatus:

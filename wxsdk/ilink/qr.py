@@ -166,6 +166,8 @@ class QrLogin:
             dance = step.dance
             if step.changed and on_status is not None:
                 on_status(step.status)
+            if step.error is not None:
+                raise step.error
             if step.action in (Action.DONE, Action.NEW_CODE):
                 return step
             if step.action is Action.ASK:
