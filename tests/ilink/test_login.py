@@ -98,14 +98,28 @@ def test_without_an_address_the_bot_stays_where_it_logged_in():
         "https://weixin.qq.com@evil.com",
         "http://127.0.0.1:80",
         "javascript:alert(1)",
-        "//weixin.qq.com",
+        "ftp://weixin.qq.com",
+        "weixin.qq.com@evil.com",
+        "https://",
+        "://",
+        "//",
+        "not an address",
         "https://weixin.qq.com\\@evil.com",
         "https://weixin.qq.com#@evil.com",
     ],
 )
-def test_the_token_is_never_carried_without_tls_or_to_what_is_no_address(url):
-    with pytest.raises(LoginError, match="address of the API"):
-        read(status="confirmed", baseurl=url, **CREDENTIALS)
+def test_a_confirmed_login_with_an_address_without_tls_or_with_none_at_all_stays_where_it_is(url, caplog):
+    status = read(status="confirmed", baseurl=url, **CREDENTIALS)
+    assert (status.bot_token, status.base_url) == ("canary-token", BASE)
+    assert "address of the API" in caplog.text
+    assert BASE in caplog.text
+    assert "canary" not in caplog.text
+
+
+@pytest.mark.parametrize("url", ["idc2.weixin.qq.com", "//idc2.weixin.qq.com", " idc2.weixin.qq.com\n"])
+def test_an_address_without_a_scheme_is_taken_for_https(url):
+    assert read(status="confirmed", baseurl=url, **CREDENTIALS).base_url == "https://idc2.weixin.qq.com"
+    assert read(SIM, status="confirmed", baseurl="127.0.0.1:9", **CREDENTIALS).base_url == "http://127.0.0.1:9"
 
 
 def test_the_platform_may_serve_a_bot_anywhere_by_tls_and_the_log_says_where(caplog):

@@ -226,8 +226,8 @@ def _failure(dance: Dance, status: LoginStatus, now: float) -> Optional[LoginErr
 def read_status(reply: QrStatusReply, base_url: str, config: WeixinConfig) -> LoginStatus:
     """What an answer says. *base_url*: where it came from.
 
-    An unknown state means to wait. LoginError for a confirmation without credentials or with an address that would
-    carry the token unencrypted, and for a redirect outside of login_hosts, which would give the QR code away.
+    An unknown state means to wait. LoginError for a confirmation without credentials, and for a redirect outside of
+    login_hosts, which would give the QR code away.
     """
     try:
         state = LoginState(reply.status)
@@ -265,22 +265,44 @@ def _redirect(host: Optional[str], base_url: str, config: WeixinConfig) -> Optio
 
 
 def _api_url(url: Optional[str], base_url: str, config: WeixinConfig) -> str:
+    """Where the bot's API is: at *url*, or where the login is confirmed when that cannot be used.
+
+    A confirmed login is not lost for its address, since the code cannot be scanned again; and no token goes where the
+    platform did not say, or unencrypted.
+    """
     if not url:
         return base_url
+    address = _with_scheme(url.strip(), base_url)
     try:
-        check_url("baseurl", url)
+        check_url("baseurl", address)
     except ConfigError:
-        raise LoginError("The login gave an unusable address of the API.", remedy=_START_ANEW) from None
-    parts = urlsplit(url)
+        log.warning("the login gave an unusable address of the API; the one that was asked is kept: %s", base_url)
+        return base_url
+    parts = urlsplit(address)
     if parts.scheme == "https":
         if not is_login_host(parts.hostname or "", config.login_hosts):
             # The platform made the token, so it may say where it serves; but a person should know.
             log.warning("the API of the new token is at %s, outside of %s and login_hosts", parts.netloc, HOME_DOMAIN)
-        return url
+        return address
     same = any(parts[:2] == urlsplit(known)[:2] for known in (base_url, config.base_url))
-    if same or (_is_loopback(url) and _is_loopback(config.base_url)):
+    if same or (_is_loopback(address) and _is_loopback(config.base_url)):
+        return address
+    log.warning(
+        "the login gave an address of the API without TLS, which would show the token (%s); the one that was asked is"
+        " kept: %s",
+        parts.netloc,
+        base_url,
+    )
+    return base_url
+
+
+def _with_scheme(url: str, base_url: str) -> str:
+    """*url*; when it has no scheme: https, or that of *base_url* from this machine to this machine (the simulator)."""
+    if "://" in url:
         return url
-    raise LoginError("The login gave an address of the API without TLS, which would show the token.")
+    rest = url[2:] if url.startswith("//") else url
+    scheme = urlsplit(base_url).scheme if _is_loopback(base_url) and _is_loopback(f"//{rest}") else "https"
+    return f"{scheme}://{rest}"
 
 
 def is_login_host(host: str, login_hosts: Sequence[str]) -> bool:
