@@ -5,9 +5,14 @@ from typing import Any, List
 
 import pytest
 
+from tests.runtime.interrupts import Interrupter
 from wxsdk.errors import ConnectionLost, LimitExceeded
+from wxsdk.ilink import allowance as allowance_module
 from wxsdk.ilink.allowance import Allowance
 from wxsdk.ilink.config import WeixinConfig
+from wxsdk.runtime import clock as clock_module
+from wxsdk.runtime import turns
+from wxsdk.runtime.clock import Clock
 from wxsdk.runtime.store import MemoryStore, Put, Store
 from wxsdk.testing import FakeClock
 
@@ -117,3 +122,33 @@ def test_who_gave_up_waiting_holds_nobody_up_after_the_next_start() -> None:
     later.start()
     later.join(10)
     assert not later.is_alive()
+
+
+def test_wherever_an_interrupt_strikes_a_wait_the_others_go_on_and_a_shutdown_ends() -> None:
+    outcomes: List[str] = []
+    for number in range(200):
+        allowance = Allowance(MemoryStore(), WeixinConfig("t", sends_per_second=100.0, send_burst=1), Clock())
+        allowance.await_slot("1")
+        try:
+            with Interrupter(number, allowance_module, turns, clock_module, threading):
+                allowance.await_slot("2")
+        except (KeyboardInterrupt, RuntimeError) as exc:  # RuntimeError: from within Condition.wait, which is not ours
+            outcomes.append(type(exc).__name__)
+        else:
+            outcomes.append("went")
+
+        def go_on(allowance: Allowance = allowance) -> None:
+            allowance.await_slot("3")
+            allowance.interrupt()
+            allowance.resume()
+            allowance.await_slot("4")
+
+        later = threading.Thread(target=go_on, daemon=True)
+        later.start()
+        later.join(10)
+        assert not later.is_alive(), f"point {number}"
+        if outcomes[-3:] == ["went"] * 3:
+            break
+    assert outcomes.count("KeyboardInterrupt") > 20
+    assert outcomes.count("RuntimeError") <= 3
+    assert outcomes[-1] == "went"

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 import threading
-import types
 from typing import Any, Callable, List
 
 import pytest
 
 from wxsdk.runtime import turns as module
 from wxsdk.runtime.turns import KeyedTurns
+
+from .interrupts import Interrupter
 
 SOON = 0.001  # seconds between two looks
 PATIENCE = 10.0  # seconds after which a test gives up
@@ -83,34 +83,12 @@ def test_many_threads_never_share_a_turn() -> None:
     assert max(worst) == 1
 
 
-class Interrupter:
-    """Raises KeyboardInterrupt at the *number*-th point of the module at which this thread would hear a signal.
-
-    Those are where a function begins and where a call of a C function has returned; so it is from Python 3.10 on.
-    """
-
-    def __init__(self, number: int) -> None:
-        self.left = number
-
-    def __enter__(self) -> None:
-        sys.setprofile(self._look)
-
-    def __exit__(self, *_: object) -> None:
-        sys.setprofile(None)
-
-    def _look(self, frame: types.FrameType, event: str, arg: Any) -> None:
-        if event in ("call", "c_return") and frame.f_code.co_filename == module.__file__:
-            self.left -= 1
-            if self.left == -1:
-                raise KeyboardInterrupt
-
-
 def test_wherever_an_interrupt_strikes_the_turn_is_given_back() -> None:
     struck = 0
     for number in range(100):
         turns = KeyedTurns()
         try:
-            with Interrupter(number):
+            with Interrupter(number, module):
                 turns.in_turn("key", lambda: None)
         except KeyboardInterrupt:
             struck += 1
@@ -131,7 +109,7 @@ def test_who_is_interrupted_while_it_waits_lets_those_behind_go_in_their_turn_an
 
         def wait_and_be_interrupted() -> None:
             try:
-                with Interrupter(number):
+                with Interrupter(number, module):
                     turns.in_turn("key", lambda: order.append("second"))
             except KeyboardInterrupt:
                 order.append("interrupted")
