@@ -7,8 +7,10 @@ from typing import List, Optional, Type
 
 import pytest
 
+from tests.ctrl_c import everywhere
 from wxsdk.errors import TransportError
 from wxsdk.health import HealthState
+from wxsdk.ilink import running
 from wxsdk.ilink.client import WeixinClient
 from wxsdk.ilink.context import MessageContext
 from wxsdk.ilink.handler import TokenStaleInfo
@@ -207,6 +209,53 @@ def test_a_given_cursor_counts_from_the_start_on_whatever_the_store_said(sim: IL
 
 def polled_after(sim: ILinkSim) -> List[str]:
     return [each.json["get_updates_buf"] for each in sim.requests if each.path.endswith("getupdates")]
+
+
+def test_a_ctrl_c_wherever_it_strikes_a_shutdown_does_not_keep_the_client_from_ending(sim: ILinkSim) -> None:
+    bot = Recorder()
+    clients = [started(sim, bot)]
+    sim.user("alice").says("hi")
+    bot.wait_for(lambda: bot.cursors)
+
+    def ends() -> None:
+        client = clients[-1]
+        assert client._running is not None
+        if not client._running.stopping:
+            client.shutdown()  # it struck before anything was done
+        assert client.wait(WAIT)
+        assert client.health().state is HealthState.STOPPED
+        assert client.shutdown()
+        client.send_text("alice", "sends are allowed again")
+        assert client.shutdown()
+        clients.append(WeixinClient(config_for(sim), bot))
+        clients[-1].start()
+
+    assert everywhere(lambda: clients[-1].shutdown(), ends, running) > 20
+    assert clients[-1].shutdown()
+
+
+def test_a_stop_whose_waiting_a_ctrl_c_ends_is_completed_once_the_handler_returns(sim: ILinkSim) -> None:
+    gate = Gate()
+    bot = Recorder(lambda ctx: gate.pass_through())
+    client = started(sim, bot)
+    sim.user("alice").says("hang")
+    gate.wait_entered()
+    life = client._running
+    assert life is not None
+    drain = life.dispatcher.drain
+
+    def struck(timeout: float) -> bool:
+        life.dispatcher.drain = drain  # type: ignore[method-assign]
+        raise KeyboardInterrupt
+
+    life.dispatcher.drain = struck  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        client.shutdown(timeout=WAIT)
+    gate.open()
+    assert client.wait(WAIT)
+    assert bot.events[-1] == "shutdown"
+    with WeixinClient(config_for(sim), bot):  # the bot is free again
+        assert client.shutdown()
 
 
 class _Lingering:

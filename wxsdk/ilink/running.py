@@ -95,6 +95,7 @@ class Running:
         self._farewell_said = False
         self._finished = False
         self._outbox_worker: Optional[Worker] = None
+        self._stopper: Optional[Worker] = None  # goes on with a shutdown that a Ctrl-C interrupted
         self._aborting = clock.event()
         self.error: Optional[BaseException] = None
 
@@ -158,8 +159,21 @@ class Running:
 
         The order: flag, wake the poll and the outbox, join their threads, let the queued messages be handled and the
         news be heard; what still waits for the network near the end of *timeout* is ended with a typed error, and its
-        message stays in the store. A callback may call it: its own thread then ends later by itself.
+        message stays in the store. A callback may call it: its own thread then ends later by itself. A Ctrl-C ends the
+        waiting alone: the rest is done in the background.
         """
+        try:
+            return self._shut_down(timeout)
+        except BaseException:
+            self._stopper = stopper = Worker(f"{self._name}-stop", partial(self._shut_down_again, timeout))
+            stopper.start()
+            raise
+
+    def _shut_down_again(self, timeout: float) -> None:
+        self._resume()  # the interrupt may have kept that from being done
+        self._shut_down(timeout)
+
+    def _shut_down(self, timeout: float) -> bool:
         deadline = self._clock.now() + timeout
         inside = threading.current_thread().name.startswith((f"{self._name}_", f"{self._name}-life_"))
         with self._lock:
@@ -180,13 +194,15 @@ class Running:
         if self._aborting.is_set():
             self._resume()
         self.dispatcher.call_when_idle(partial(self._life.call_when_idle, self._finish))
+        if self._stopper is not None:
+            alive += join_all([self._stopper], self._clock, deadline)
         for name in alive:
             log.warning("thread %s is still running after a shutdown of %.1f s", name, timeout)
         return drained and not alive
 
     def alive(self, deadline: float) -> List[str]:
         """Once shut down: join its threads until *deadline*; the names of those alive then, the caller's own aside."""
-        workers = [self.loop.worker, *([self._outbox_worker] if self._outbox_worker else [])]
+        workers = [each for each in (self.loop.worker, self._outbox_worker, self._stopper) if each is not None]
         alive = join_all(workers, self._clock, deadline)
         return alive + self._life.close(deadline) + self.dispatcher.close(deadline)
 
@@ -222,15 +238,19 @@ class Running:
             self._guarded(self._handler.on_shutdown)
 
     def _finish(self) -> None:
-        with self._lock:
-            if self._finished:
-                return
-            self._finished = True
-        self._say_farewell()
-        if self.error is None:
-            self._vitals.stopped()
-        self._closed(self)
-        self._ended.set()
+        try:
+            with self._lock:
+                if self._finished:
+                    return
+                self._finished = True
+            self._say_farewell()
+            if self.error is None:
+                self._vitals.stopped()
+            self._closed(self)
+            self._ended.set()
+        except BaseException:
+            self._finished = False  # a Ctrl-C; what goes on in the background does it again
+            raise
 
     def _crashed(self, exc: BaseException) -> None:
         # A defect of ours: nothing is received any more, so run() and wait() must hear of it.
