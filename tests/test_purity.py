@@ -30,8 +30,8 @@ EDGE_ROOT = words("__init__ __main__ pytest_plugin testing")
 # Modules of the two protocols that do things. Every other module of ilink and aibot is pure.
 SHELL = {
     "ilink": words(
-        """allowance api book cdn client context desk files handler inbox outbox ownership poll qr running runs sending tokens
-        typing_sign vitals"""
+        """allowance api book cdn client context desk files handler inbox outbox ownership poll qr running runs sending
+        tokens typing_sign vitals"""
     ),
     "aibot": words("client connection delivery download outbox replies run sending stream ticker upload"),
 }
