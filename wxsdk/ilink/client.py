@@ -144,7 +144,8 @@ class WeixinClient:
         store and the connections. Near the end of *timeout* seconds, sends that handlers wait for end with a
         ConnectionLost or TransportError; their messages stay in the store and come again at the next start. Called
         again, it waits for what is left, threads of earlier start()s included. A handler may call it: its own thread
-        ends by itself when it returns. Sends work afterwards, too.
+        ends by itself when it returns. A Ctrl-C ends the waiting; the rest is done in the background. Sends work
+        afterwards, too.
         """
         timeout = check_seconds("timeout", timeout)
         deadline = self._clock.now() + timeout
