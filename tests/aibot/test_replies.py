@@ -292,6 +292,24 @@ def test_an_interrupted_caller_does_not_leave_its_ack_to_the_next_one(
     assert second.outcome().errcode == 2
 
 
+def test_a_queue_that_a_ctrl_c_left_locked_is_not_used_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    get = bench.clock.get
+
+    def locked(source: Any, timeout: Optional[float]) -> Any:
+        monkeypatch.setattr(bench.clock, "get", get)
+        source.mutex.acquire()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(bench.clock, "get", locked)
+    with pytest.raises(KeyboardInterrupt):
+        bench.replies.call("r", CMD, encode_frame(CMD, "r", {"text": "one"}), 5.0)
+    bench.read()
+    second = bench.call("two")
+    wait_sent(bench, 2)
+    bench.read()
+    assert second.outcome().ok
+
+
 @contextlib.contextmanager
 def answering(bench: Bench) -> Iterator[None]:
     """Each frame that was sent is acknowledged, on a thread as the reader's."""

@@ -253,6 +253,7 @@ class Replies:
             # A Ctrl-C can strike anywhere above. Nobody waits for the frame any more, so its ack must not answer the
             # next one, and the next one must not wait for it. Each step finds out by itself what is left to do.
             self._give_up(call)
+            self._renew_queue(call)
             self._leave(call)
             raise
         return outcome
@@ -396,6 +397,13 @@ class Replies:
             if call in self._pending:
                 self._pending.remove(call)
         self._take_out(call)
+
+    def _renew_queue(self, call: _Call) -> None:
+        """Ctrl-C inside ``queue.Queue`` can leave its lock locked; whoever comes next gets a new one."""
+        with self._lock:
+            line = call.line
+            if line is not None and line.callers and line.callers[0] is call:  # those behind do not wait at it yet
+                line.queue = queue.Queue()
 
     def _expire_posted(self, call: _Call) -> None:
         error = self._expire(call)

@@ -44,7 +44,9 @@ class Ticker:
 
     def __init__(self, name: str, clock: Clock) -> None:
         self._clock = clock
-        self._changed = threading.Condition(threading.Lock())
+        # Held by its own name: entering a Condition takes several steps, and Ctrl-C between them would leave it locked.
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._timers: List[Tuple[float, int, Timer]] = []
         self._numbers = itertools.count()
         self._room = ROOM  # how many timers may be kept before the cancelled ones are thrown out
@@ -57,7 +59,7 @@ class Ticker:
 
     def stop(self) -> None:
         """Let the thread end; what is still to come does not happen. Does not wait."""
-        with self._changed:
+        with self._lock:
             self._stopped = True
             self._timers.clear()
             self._changed.notify_all()
@@ -68,7 +70,7 @@ class Ticker:
         Any thread may call it.
         """
         timer = Timer(action)
-        with self._changed:
+        with self._lock:
             if self._stopped:
                 return None
             if len(self._timers) >= self._room:
@@ -86,7 +88,7 @@ class Ticker:
 
     def _run(self) -> None:
         while True:
-            with self._changed:
+            with self._lock:
                 if self._stopped:
                     return
                 wait = self._timers[0][0] - self._clock.now() if self._timers else None
