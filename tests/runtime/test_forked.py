@@ -291,3 +291,21 @@ def test_a_child_sends_whatever_a_thread_of_its_parent_held(weixin: WeixinClient
     with open(reading, "rb") as pipe:
         assert pipe.read() == b"sent"
     weixin.shutdown()
+
+
+def test_a_child_of_a_wecom_client_is_told_at_once_whatever_a_thread_of_its_parent_held(
+    wecom: WSClient, aibot_sim: Any
+) -> None:
+    def check() -> None:
+        signal.alarm(20)  # a child that hangs fails
+        assert wecom.sent_card("t") is None
+        assert list(wecom._streams._open) == []
+        with pytest.raises(ConnectionLost):
+            wecom.send_message("alice", MARKDOWN)
+        assert wecom.disconnect()
+
+    with wecom, contextlib.ExitStack() as held:
+        aibot_sim.wait_subscribed()
+        for lock in (wecom._life, wecom._cards_lock, wecom._streams._lock, wecom._replies._lock):
+            held.enter_context(lock)
+        in_a_child(check)

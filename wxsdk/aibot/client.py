@@ -310,8 +310,10 @@ class WSClient(Callbacks, Sending):
 
     def _after_fork(self) -> None:
         """In a forked child: nothing runs here; connect() works as soon as the parent's client has ended."""
+        self._life = threading.Lock()  # a thread that is not here may hold the old one; so with those of the parts
+        self._cards_lock = threading.Lock()
+        self._streams.after_fork()
         if self._run is not None:
-            self._life = threading.Lock()
             self._of_the_parent, self._run = self._run, None  # kept, so that nothing of it is closed here
             self._earlier = EarlierRuns()
             self._replies.after_fork()

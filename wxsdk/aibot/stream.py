@@ -65,6 +65,11 @@ class OpenStreams:
         for stream in self._snapshot():
             stream._break_off()
 
+    def after_fork(self) -> None:
+        """In a forked child: what is open is the parent's."""
+        self._lock = threading.Lock()
+        self._open = weakref.WeakSet()
+
     def _snapshot(self) -> List[ReplyStream]:
         with self._lock:
             return list(self._open)
