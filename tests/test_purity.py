@@ -33,7 +33,7 @@ SHELL = {
         """allowance api book cdn client context desk files handler inbox outbox ownership poll qr running runs sending
         tokens typing_sign vitals"""
     ),
-    "aibot": words("client connection delivery download outbox replies run sending stream ticker upload"),
+    "aibot": words("calls client connection delivery download outbox replies run sending stream ticker upload"),
 }
 
 # What pure code may use of the standard library: nothing that reads, writes, waits, or differs from call to call.

@@ -11,12 +11,13 @@ from ..runtime.clock import Clock
 from ..runtime.outbox_worker import Keep, OutboxCalls, Postbox
 from ..runtime.store import Store
 from . import outgoing
+from .calls import Outcome
 from .config import WSClientOptions
 from .frames import WsCmd
 from .ids import generate_req_id
 from .outbox_rules import NOT_CONNECTED, after_failure, broken_off
 from .outgoing import Outgoing
-from .replies import Outcome, Replies
+from .replies import Replies
 
 TABLE = "aibot_outbox"  # and the bot_id: two bots may share a store
 _PUSH = WsCmd.SEND_MSG.value

@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections import deque
-from typing import Callable, Deque, Dict, List, Optional, Union
+from typing import Callable, Dict, List, Optional
 
 from ..errors import AckTimeout, ConnectionLost, NotSubscribed, ReplyQueueFull, WxError
 from ..log import get_logger
-from ..runtime.clock import Clock, Event
+from ..runtime.clock import Clock
 from ..runtime.wsock import WsConnection
 from .acks import Ack, AckLedger, Admission
+from .calls import NOT_WRITTEN, Call, Line, OnOutcome, Outcome
 from .config import WSClientOptions
 from .errcodes import NOT_SUBSCRIBED, error_of
 from .frames import WsFrame
@@ -25,49 +25,7 @@ from .ticker import Ticker, Timer
 
 log = get_logger(__name__)
 
-Outcome = Union[WsFrame, WxError]
-OnOutcome = Callable[[Outcome], None]
-
 SPARE_LINES = 64  # kept for the next req_ids: making a queue.Queue costs as much as sending a frame
-_NOT_WRITTEN = -1  # a ticket: the connection refused the frame
-
-
-class _Call:
-    """One frame on its way to its one outcome. (Class attributes: most calls leave most of them alone.)"""
-
-    outcome: Optional[Outcome] = None
-    decided = False  # an ack won the race against the timeout: the outcome is on its way
-    turn: Optional[Event] = None
-    timer: Optional[Timer] = None
-    ticket: Optional[int] = None
-    written_at: Optional[float] = None
-    line: Optional[_Line] = None
-    ws: WsConnection
-
-    def __init__(self, req_id: str, cmd: str, text: str, timeout: float, on_outcome: Optional[OnOutcome]) -> None:
-        self.req_id = req_id
-        self.cmd = cmd
-        self.text = text
-        self.timeout = timeout
-        self.on_outcome = on_outcome
-
-    @property
-    def was_written(self) -> bool:
-        """False only when it is certain that no byte went out."""
-        if self.written_at is None:
-            return False
-        # No ticket yet: another thread is writing it at this moment.
-        return self.ticket is None or (self.ticket != _NOT_WRITTEN and self.ws.was_written(self.ticket))
-
-
-class _Line:
-    """The callers that wait on one req_id, first come first served, and the queue that brings their outcomes."""
-
-    __slots__ = ("callers", "queue")
-
-    def __init__(self) -> None:
-        self.queue: queue.Queue[_Call] = queue.Queue()
-        self.callers: Deque[_Call] = deque()
 
 
 class Replies:
@@ -83,9 +41,9 @@ class Replies:
         self._lock = threading.Lock()
         self._ready = threading.Condition(self._lock)
         self._ledger = AckLedger(options.max_reply_queue_size)
-        self._lines: Dict[str, _Line] = {}
-        self._spare: List[_Line] = []
-        self._pending: List[_Call] = []  # posted frames that wait for the next connection
+        self._lines: Dict[str, Line] = {}
+        self._spare: List[Line] = []
+        self._pending: List[Call] = []  # posted frames that wait for the next connection
         self._ws: Optional[WsConnection] = None  # set only while subscribed
         self._ticker: Optional[Ticker] = None
         self._closed: Optional[WxError] = None
@@ -164,7 +122,7 @@ class Replies:
         """
         repaired = False
         while True:
-            outcome = self._outcome(_Call(req_id, cmd, text, timeout, None), unless_busy)
+            outcome = self._outcome(Call(req_id, cmd, text, timeout, None), unless_busy)
             if outcome is None:
                 return None
             if isinstance(outcome, WsFrame):
@@ -187,7 +145,7 @@ class Replies:
         for the next connection for *patience* seconds. Raises ConnectionLost when there is no patience or the client
         has ended, and ReplyQueueFull; then *on_outcome* is not called. (After a Ctrl-C it may be.)
         """
-        call = _Call(req_id, cmd, text, timeout, on_outcome)
+        call = Call(req_id, cmd, text, timeout, on_outcome)
         try:
             with self._lock:
                 ws = self._ws
@@ -231,7 +189,7 @@ class Replies:
     def _ready_or_closed(self) -> bool:
         return self._ws is not None or self._closed is not None
 
-    def _after_ack(self, gone: bool, then: Optional[_Call], now: float) -> None:
+    def _after_ack(self, gone: bool, then: Optional[Call], now: float) -> None:
         if gone:
             self._ws = None  # a retry must wait for the next connection
         elif then is not None:
@@ -244,7 +202,7 @@ class Replies:
             self._settle(ack.token, frame)
         return not gone
 
-    def _outcome(self, call: _Call, unless_busy: bool) -> Optional[Outcome]:
+    def _outcome(self, call: Call, unless_busy: bool) -> Optional[Outcome]:
         """What becomes of *call*; None when *unless_busy* and a frame is in flight."""
         try:
             outcome = self._await(call) if self._admit(call, unless_busy) else None
@@ -258,7 +216,7 @@ class Replies:
             raise
         return outcome
 
-    def _admit(self, call: _Call, unless_busy: bool) -> bool:
+    def _admit(self, call: Call, unless_busy: bool) -> bool:
         """Put a waiting caller's frame in line, and write it when its turn is now. False: busy."""
         req_id = call.req_id
         with self._lock:
@@ -273,7 +231,7 @@ class Replies:
             begun = self._enqueue(call, ws)
             line = self._lines.get(req_id)
             if line is None:
-                line = self._lines[req_id] = self._spare.pop() if self._spare else _Line()
+                line = self._lines[req_id] = self._spare.pop() if self._spare else Line()
             elif line.callers:
                 call.turn = self._clock.event()
             call.line = line
@@ -290,7 +248,7 @@ class Replies:
         error.__cause__ = self._closed
         return error
 
-    def _enqueue(self, call: _Call, ws: WsConnection) -> bool:
+    def _enqueue(self, call: Call, ws: WsConnection) -> bool:
         """True when the frame is to be written now. Under the lock."""
         call.ws = ws
         now = self._clock.now()
@@ -305,7 +263,7 @@ class Replies:
             )
         return False
 
-    def _post_pending(self, call: _Call, ws: WsConnection) -> None:
+    def _post_pending(self, call: Call, ws: WsConnection) -> None:
         try:
             with self._lock:
                 if self._ws is not ws:
@@ -317,25 +275,25 @@ class Replies:
             if begun:
                 self._write(call)
 
-    def _forget_pending(self, call: _Call) -> None:
+    def _forget_pending(self, call: Call) -> None:
         with self._lock:
             if call not in self._pending:
                 return
             self._pending.remove(call)
         self._settle(call, self._loss(call, "The client was not connected in time."))
 
-    def _write(self, call: _Call) -> None:
+    def _write(self, call: Call) -> None:
         try:
             call.ticket = call.ws.send(call.text)
         except ConnectionLost:
-            call.ticket = _NOT_WRITTEN  # the reader knows, or will in a moment, and fails the call
+            call.ticket = NOT_WRITTEN  # the reader knows, or will in a moment, and fails the call
         call.text = ""  # written once; the chunk of an upload has 700 KB, and outlives its ack as long as its timer
         if call.on_outcome is not None and call.written_at is not None:
             call.timer = timer = self.later(call.written_at + call.timeout, lambda: self._expire_posted(call))
             if timer is not None and call.outcome is not None:  # settled before there was a timer to cancel
                 timer.cancel()
 
-    def _settle(self, call: _Call, outcome: Outcome) -> None:
+    def _settle(self, call: Call, outcome: Outcome) -> None:
         call.outcome = outcome
         if call.on_outcome is None:
             if call.line is not None:  # else a Ctrl-C has ended the call meanwhile
@@ -348,7 +306,7 @@ class Replies:
         except Exception:  # it runs on the reader: nobody's mistake may end the reading
             log.exception("the outcome of %s could not be handed over", call.cmd)
 
-    def _await(self, call: _Call) -> Outcome:
+    def _await(self, call: Call) -> Outcome:
         """Wait for the caller's turn at the queue, and for the outcome."""
         line = call.line
         assert line is not None
@@ -363,13 +321,13 @@ class Replies:
                 if expired is not None:
                     return expired
 
-    def _time_left(self, call: _Call) -> Optional[float]:
+    def _time_left(self, call: Call) -> Optional[float]:
         if call.decided:
             return None
         # Not written yet: the frames before it have their own time, and it has all of its own from its write on.
         return call.timeout if call.written_at is None else call.written_at + call.timeout - self._clock.now()
 
-    def _expire(self, call: _Call) -> Optional[AckTimeout]:
+    def _expire(self, call: Call) -> Optional[AckTimeout]:
         """The AckTimeout of a call whose time is over; None when it is not, or when its outcome has come."""
         if call.written_at is None or self._clock.now() < call.written_at + call.timeout:
             return None
@@ -380,7 +338,7 @@ class Replies:
             f"No acknowledgement of {call.cmd} within {call.timeout:g} seconds.", may_have_been_sent=call.was_written
         )
 
-    def _take_out(self, call: _Call) -> bool:
+    def _take_out(self, call: Call) -> bool:
         """Let *call* wait no more, and write the frame behind it; False when it did not wait any more."""
         now = self._clock.now()
         with self._lock:
@@ -391,26 +349,26 @@ class Replies:
             self._write(then)
         return known
 
-    def _give_up(self, call: _Call) -> None:
+    def _give_up(self, call: Call) -> None:
         """Nobody wants the outcome of *call* any more, wherever it stands."""
         with self._lock:
             if call in self._pending:
                 self._pending.remove(call)
         self._take_out(call)
 
-    def _renew_queue(self, call: _Call) -> None:
+    def _renew_queue(self, call: Call) -> None:
         """Ctrl-C inside ``queue.Queue`` can leave its lock locked; whoever comes next gets a new one."""
         with self._lock:
             line = call.line
             if line is not None and line.callers and line.callers[0] is call:  # those behind do not wait at it yet
                 line.queue = queue.Queue()
 
-    def _expire_posted(self, call: _Call) -> None:
+    def _expire_posted(self, call: Call) -> None:
         error = self._expire(call)
         if error is not None:
             self._settle(call, error)
 
-    def _leave(self, call: _Call) -> None:
+    def _leave(self, call: Call) -> None:
         """Out of the line, where *call* stands in one; who is first then has its turn. A second time does no harm."""
         line = call.line
         if line is None:
@@ -426,5 +384,5 @@ class Replies:
         if following is not None and following.turn is not None:
             following.turn.set()
 
-    def _loss(self, call: _Call, reason: str) -> ConnectionLost:
+    def _loss(self, call: Call, reason: str) -> ConnectionLost:
         return ConnectionLost(reason, kind="tcp", may_have_been_sent=call.was_written)

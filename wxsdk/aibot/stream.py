@@ -15,10 +15,11 @@ from ..errors import AckTimeout, ConnectionLost, WxError
 from ..runtime.clock import Clock
 from . import outgoing
 from .bodies import markdown_body
+from .calls import Outcome
 from .config import WSClientOptions
 from .frames import WsCmd, WsFrame, encode_frame, req_id_of
 from .ids import generate_req_id
-from .replies import Outcome, Replies
+from .replies import Replies
 from .shown import sentence
 from .steps import Done, Push, StreamOutcome, WaitUntil
 from .streams import StreamState

@@ -19,6 +19,7 @@ from typing import IO, Any, BinaryIO, Callable, Deque, Iterator, List, Optional,
 
 from ..errors import ConfigError, UploadFailed, WxError
 from ..runtime.clock import Clock
+from .calls import Outcome
 from .chunks import (
     CHUNK_BYTES,
     HEAD_BYTES,
@@ -34,7 +35,7 @@ from .chunks import (
 from .config import WSClientOptions
 from .frames import WsCmd, WsFrame, encode_frame
 from .ids import generate_req_id
-from .replies import Outcome, Replies
+from .replies import Replies
 
 Progress = Callable[[int, int], None]
 FileLike = Union[bytes, bytearray, memoryview, str, "os.PathLike[str]", BinaryIO]
