@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 from collections import deque
-from typing import Callable, Deque, Optional, Union
+from typing import TYPE_CHECKING, Callable, Deque, Optional, Union
 
 from ..errors import WxError
 from ..runtime.clock import Event
@@ -46,11 +46,42 @@ class Call:
         return self.ticket is None or (self.ticket != NOT_WRITTEN and self.ws.was_written(self.ticket))
 
 
+if TYPE_CHECKING:
+    _Queue = queue.Queue[Call]
+else:
+    _Queue = queue.Queue  # cannot be subscripted as a base in Python 3.9
+
+
+class Outcomes(_Queue):
+    """A queue without bounds, for one consumer at a time.
+
+    The two calls that every reply makes, without what bounds and several consumers need, which is half their cost. The
+    lock is held by its own name: entering a Condition takes several steps, and Ctrl-C between them would leave it
+    locked.
+    """
+
+    def put_nowait(self, item: Call) -> None:
+        """Add *item*."""
+        with self.mutex:
+            self.queue.append(item)
+            self.not_empty.notify()
+
+    def get(self, block: bool = True, timeout: Optional[float] = None) -> Call:
+        """The next item; raises ``queue.Empty`` after *timeout* seconds, or sooner when it was woken for nothing."""
+        with self.mutex:
+            if not self.queue and block:
+                self.not_empty.wait(timeout)
+            if not self.queue:
+                raise queue.Empty
+            item: Call = self.queue.popleft()
+            return item
+
+
 class Line:
     """The callers that wait on one req_id, first come first served, and the queue that brings their outcomes."""
 
     __slots__ = ("callers", "queue")
 
     def __init__(self) -> None:
-        self.queue: queue.Queue[Call] = queue.Queue()
+        self.queue = Outcomes()
         self.callers: Deque[Call] = deque()

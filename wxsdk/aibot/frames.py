@@ -181,7 +181,16 @@ class WsFrame:
 
 
 # Raw control characters inside strings do occur (protocol-aibot, 1); strict=False lets them through.
-_decode = json.JSONDecoder(strict=False).decode
+_decoder = json.JSONDecoder(strict=False)
+
+
+def _decode(text: str) -> Any:
+    """As ``JSONDecoder.decode``, whose search for white space around a short value costs as much as reading it."""
+    try:
+        value, end = _decoder.raw_decode(text)
+    except ValueError:
+        end = -1
+    return value if end == len(text) else _decoder.decode(text)
 
 
 def parse_frame(data: Union[str, bytes], received_at: Optional[float] = None) -> Union[WsFrame, Skipped]:

@@ -17,7 +17,7 @@ from ..log import get_logger
 from ..runtime.clock import Clock
 from ..runtime.wsock import WsConnection
 from .acks import Ack, AckLedger, Admission
-from .calls import NOT_WRITTEN, Call, Line, OnOutcome, Outcome
+from .calls import NOT_WRITTEN, Call, Line, OnOutcome, Outcome, Outcomes
 from .config import WSClientOptions
 from .errcodes import NOT_SUBSCRIBED, error_of
 from .frames import WsFrame
@@ -361,7 +361,7 @@ class Replies:
         with self._lock:
             line = call.line
             if line is not None and line.callers and line.callers[0] is call:  # those behind do not wait at it yet
-                line.queue = queue.Queue()
+                line.queue = Outcomes()
 
     def _expire_posted(self, call: Call) -> None:
         error = self._expire(call)
