@@ -130,7 +130,6 @@ class KeyedDispatcher:
     def discard(self, contexts: Iterable[Any]) -> int:
         """Take out the tasks with these very *contexts* as far as they still wait; how many there were."""
         unwanted = {id(context) for context in contexts}
-        idle: List[Callable[[], None]] = []
         with self._changed:
             before = self._queued
             for key, lane in list(self._lanes.items()):
@@ -140,12 +139,9 @@ class KeyedDispatcher:
                 lane.extend(kept)
                 if not kept and self._waiting.pop(key, None) is not None:
                     del self._lanes[key]
-            if not self._lanes:
-                idle, self._when_idle = self._when_idle, []
-            if self._watchers:
-                self._changed.notify_all()
             count = before - self._queued
-        _call_all(idle)
+            idle = self._last_done()
+        self._follow(idle)
         return count
 
     def wait_for_room(self, limit: int, timeout: Optional[float]) -> bool:
@@ -298,7 +294,7 @@ class KeyedDispatcher:
         self._follow(idle)
 
     def _last_done(self) -> List[Callable[[], None]]:
-        """Under the lock: a lane is done with; what is to follow the last one of all."""
+        """Under the lock: a lane may be done with; what is to follow the last one of all."""
         idle: List[Callable[[], None]] = []
         if not self._lanes:
             idle, self._when_idle = self._when_idle, []
@@ -308,7 +304,11 @@ class KeyedDispatcher:
 
     @staticmethod
     def _follow(idle: List[Callable[[], None]]) -> None:
-        _call_all(idle)
+        for action in idle:
+            try:
+                action()
+            except Exception:
+                log.exception("what was to follow the last task failed")
 
     def _report(self, exc: BaseException, context: Any) -> None:
         try:
@@ -330,11 +330,3 @@ class KeyedDispatcher:
             now - oldest,
             self._setting,
         )
-
-
-def _call_all(actions: Iterable[Callable[[], None]]) -> None:
-    for action in actions:
-        try:
-            action()
-        except Exception:
-            log.exception("what was to follow the last task failed")

@@ -32,7 +32,6 @@ REDIRECTS = (301, 302, 303, 307, 308)
 Body = Union[None, bytes, "SizedBlocks"]
 MakeHeaders = Callable[[], Mapping[str, str]]
 
-
 # Sessions of the parent process, kept for good: urllib3 empties a pool that nobody keeps, and waits for a lock that a
 # thread of the parent may have held.
 _abandoned: List[requests.Session] = []
