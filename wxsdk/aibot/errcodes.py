@@ -67,11 +67,6 @@ _NO_ANSWER = Known(ApiError, "The answer had no error code; whether the platform
 _UNKNOWN = Known(ApiError, "")
 
 
-def remedy_for(errcode: int) -> str:
-    """What to do about *errcode*, "" when the code is not known."""
-    return CODES.get(errcode, _UNKNOWN).remedy
-
-
 def error_for(
     errcode: Optional[int],
     errmsg: Optional[str],

@@ -357,7 +357,7 @@ class Replies:
         self._take_out(call)
 
     def _renew_queue(self, call: Call) -> None:
-        """Ctrl-C inside ``queue.Queue`` can leave its lock locked; whoever comes next gets a new one."""
+        """Ctrl-C amid a wait can spoil its queue (one who is gone would be woken instead); the next gets a new one."""
         with self._lock:
             line = call.line
             if line is not None and line.callers and line.callers[0] is call:  # those behind do not wait at it yet
