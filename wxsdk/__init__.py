@@ -77,35 +77,35 @@ if TYPE_CHECKING:
         TemplateCardType,
         VerticalContent,
     )
-    from .aibot.chunks import UploadMediaResult
     from .aibot.client import WSClient
     from .aibot.config import WSClientOptions
     from .aibot.frames import WsCmd, WsFrame
     from .aibot.ids import generate_req_id
     from .aibot.inbound import EventType, FeedbackType, InboundBody, MessageType
     from .aibot.logger import DefaultLogger
-    from .aibot.steps import StreamOutcome
     from .aibot.stream import ReplyStream
+    from .aibot.stream_steps import StreamOutcome
+    from .aibot.upload_rules import UploadMediaResult
+    from .core.outbox_rules import OutboxItem
+    from .core.textsplit import split_text
     from .health import Health, HealthState
     from .ilink.api import ILinkApi
     from .ilink.client import WeixinClient
     from .ilink.config import WeixinConfig
     from .ilink.context import MessageContext
+    from .ilink.frames_out import SendResult
     from .ilink.handler import MessageHandler, TokenStaleInfo
-    from .ilink.login import LoginState, LoginStatus
+    from .ilink.login import QrLogin, QrLoginSession, StandaloneQrLogin
+    from .ilink.login_rules import LoginState, LoginStatus
     from .ilink.markdown import StreamingMarkdownFilter, filter_markdown
     from .ilink.media import MediaInfo
-    from .ilink.outbound import SendResult
-    from .ilink.qr import QrLogin, QrLoginSession, StandaloneQrLogin
-    from .ilink.quota import Quota
+    from .ilink.outbound_run import OutboundRun
     from .ilink.quotes import RefMessageInfo
-    from .ilink.runs import OutboundRun
+    from .ilink.send_limits_rules import Quota
     from .ilink.tokens import ContextTokenStore
     from .ilink.wire import CDNMedia, MessageItem, MessageItemType, WeixinMessage
-    from .outbox import OutboxItem
     from .runtime.sqlite_store import SQLiteStore
     from .runtime.store import MemoryStore, Store
-    from .textsplit import split_text
 
 __all__ = [
     "AckTimeout",
@@ -226,7 +226,7 @@ _NAMES_OF = {  # as they are imported above
         "ImageTextArea Jump MainTitle MenuAction Option QuoteArea Selection SubmitButton TemplateCard "
         "TemplateCardType VerticalContent"
     ),
-    ".aibot.chunks": "UploadMediaResult",
+    ".aibot.upload_rules": "UploadMediaResult",
     ".aibot.client": "WSClient",
     ".aibot.config": "WSClientOptions",
     ".aibot.frames": "WsCmd WsFrame",
@@ -234,27 +234,27 @@ _NAMES_OF = {  # as they are imported above
     ".aibot.inbound": "EventType FeedbackType InboundBody MessageType",
     ".aibot.logger": "DefaultLogger",
     ".aibot.stream": "ReplyStream",
-    ".aibot.steps": "StreamOutcome",
+    ".aibot.stream_steps": "StreamOutcome",
     ".health": "Health HealthState",
     ".ilink.api": "ILinkApi",
     ".ilink.client": "WeixinClient",
     ".ilink.config": "WeixinConfig",
     ".ilink.context": "MessageContext",
     ".ilink.handler": "MessageHandler TokenStaleInfo",
-    ".ilink.login": "LoginState LoginStatus",
+    ".ilink.login_rules": "LoginState LoginStatus",
     ".ilink.markdown": "StreamingMarkdownFilter filter_markdown",
     ".ilink.media": "MediaInfo",
-    ".ilink.outbound": "SendResult",
-    ".ilink.qr": "QrLogin QrLoginSession StandaloneQrLogin",
-    ".ilink.quota": "Quota",
+    ".ilink.frames_out": "SendResult",
+    ".ilink.login": "QrLogin QrLoginSession StandaloneQrLogin",
+    ".ilink.send_limits_rules": "Quota",
     ".ilink.quotes": "RefMessageInfo",
-    ".ilink.runs": "OutboundRun",
+    ".ilink.outbound_run": "OutboundRun",
     ".ilink.tokens": "ContextTokenStore",
     ".ilink.wire": "CDNMedia MessageItem MessageItemType WeixinMessage",
-    ".outbox": "OutboxItem",
+    ".core.outbox_rules": "OutboxItem",
     ".runtime.sqlite_store": "SQLiteStore",
     ".runtime.store": "MemoryStore Store",
-    ".textsplit": "split_text",
+    ".core.textsplit": "split_text",
 }
 _PACKAGES = ("aibot", "ilink", "runtime", "sim", "testing")
 _HOMES: Dict[str, str] = {name: module for module, names in _NAMES_OF.items() for name in names.split()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from .redact import scrub
+from .core.redact import scrub
 
 
 class ScrubbingFilter(logging.Filter):

@@ -7,7 +7,7 @@ import pytest
 from tests.runtime.conftest import certificate, server_tls
 from wxsdk.aibot.client import WSClient
 from wxsdk.aibot.config import WSClientOptions
-from wxsdk.sim.aibot import AiBotSim
+from wxsdk.sim.aibot.simulator import AiBotSim
 from wxsdk.testing import no_leaks
 
 __all__ = ["certificate", "server_tls"]  # fixtures of the runtime's tests

@@ -26,7 +26,7 @@ from wxsdk import (
 )
 from wxsdk.ext.standby import Standby
 from wxsdk.health import HealthState
-from wxsdk.sim.aibot import AiBotSim
+from wxsdk.sim.aibot.simulator import AiBotSim
 from wxsdk.testing import FakeClock
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)

@@ -10,12 +10,12 @@ import pytest
 
 from tests.aibot.stubs import StubDoor, StubWs
 from wxsdk.aibot import connection as connection_module
+from wxsdk.aibot.acks import Replies
 from wxsdk.aibot.config import WSClientOptions
 from wxsdk.aibot.connection import SKIPS_LOGGED, Connection, Listener
+from wxsdk.aibot.connection_rules import State
 from wxsdk.aibot.frames import FrameKind, WsFrame, classify
 from wxsdk.aibot.logger import BotLog
-from wxsdk.aibot.replies import Replies
-from wxsdk.aibot.session import State
 from wxsdk.errors import ReconnectExhausted, TransportError, WxError
 from wxsdk.testing import FakeClock
 

@@ -19,7 +19,7 @@ from wxsdk.aibot.aes import cbc_encrypt
 from wxsdk.aibot.client import WSClient
 from wxsdk.aibot.config import WSClientOptions
 from wxsdk.errors import ConfigError, DecryptError, DownloadFailed, LimitExceeded
-from wxsdk.sim.aibot import HOSTILE_NAMES, AiBotSim, Generated, SimMedia
+from wxsdk.sim.aibot.simulator import HOSTILE_NAMES, AiBotSim, Generated, SimMedia
 from wxsdk.testing import no_leaks
 
 GZIP = "Content-Encoding: gzip\r\n"  # then the body's length is not known before its end

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from wxsdk.aibot.client import WSClient
 from wxsdk.aibot.frames import WsFrame
-from wxsdk.sim.aibot import AiBotSim
+from wxsdk.sim.aibot.simulator import AiBotSim
 
 
 def test_a_bot_answers_a_text_with_a_stream(sim: AiBotSim, client: WSClient) -> None:

@@ -22,8 +22,8 @@ from wxsdk.errors import (
     WxError,
 )
 from wxsdk.health import HealthState
-from wxsdk.sim import aibot_wire as wire
-from wxsdk.sim.aibot import AiBotSim
+from wxsdk.sim.aibot import wire
+from wxsdk.sim.aibot.simulator import AiBotSim
 from wxsdk.testing import FakeClock
 
 

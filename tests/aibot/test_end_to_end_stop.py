@@ -23,7 +23,7 @@ from wxsdk.aibot.stream import ReplyStream
 from wxsdk.errors import AlreadyRunning, ConnectionLost, Kicked, ReconnectExhausted, TransportError
 from wxsdk.health import HealthState
 from wxsdk.runtime.store import MemoryStore
-from wxsdk.sim.aibot import AiBotSim
+from wxsdk.sim.aibot.simulator import AiBotSim
 
 PROMISE = 0.2  # seconds that disconnect() may take from any state
 TRIES = 3  # the best one counts, since the machine may be busy

@@ -13,11 +13,11 @@ from wxsdk.aibot.bodies import MarkdownBody
 from wxsdk.aibot.cards import CardAction, TemplateCard
 from wxsdk.aibot.client import WSClient
 from wxsdk.aibot.config import WSClientOptions
+from wxsdk.core.outbox_rules import OutboxItem
 from wxsdk.errors import AckTimeout, ApiError, ConfigError, ConnectionLost, LimitExceeded, Unsupported, WxError
-from wxsdk.outbox import OutboxItem
 from wxsdk.runtime.sqlite_store import SQLiteStore
 from wxsdk.runtime.store import Change, MemoryStore, Put, Store
-from wxsdk.sim.aibot import AiBotSim
+from wxsdk.sim.aibot.simulator import AiBotSim
 
 WAIT = 10.0  # seconds after which a test gives up
 Made = Callable[..., WSClient]

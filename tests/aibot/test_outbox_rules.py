@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from wxsdk.aibot.outbox_rules import after_failure, broken_off
+from wxsdk.core.outbox_rules import GiveUp, Retry, Verdict
 from wxsdk.errors import (
     AckTimeout,
     ApiError,
@@ -16,7 +17,6 @@ from wxsdk.errors import (
     TransportError,
     WxError,
 )
-from wxsdk.outbox import GiveUp, Retry, Verdict
 
 
 def follows(error: WxError, failures: int = 1, row: int = 1) -> Verdict:

@@ -7,10 +7,10 @@ from typing import Any, Iterator, List
 
 import pytest
 
+from wxsdk.aibot.acks import Replies
 from wxsdk.aibot.callbacks import Callbacks
 from wxsdk.aibot.config import WSClientOptions
 from wxsdk.aibot.logger import BotLog
-from wxsdk.aibot.replies import Replies
 from wxsdk.aibot.run import Run
 from wxsdk.aibot.seen import SeenIds
 from wxsdk.runtime.clock import Clock

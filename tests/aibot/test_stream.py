@@ -15,11 +15,11 @@ from tests.ctrl_c import everywhere
 from wxsdk.aibot import stream as stream_module
 from wxsdk.aibot.client import WSClient
 from wxsdk.aibot.frames import WsFrame
-from wxsdk.aibot.notices import NOTICE_BROKEN
-from wxsdk.aibot.steps import StreamOutcome
 from wxsdk.aibot.stream import ReplyStream
+from wxsdk.aibot.stream_notices import NOTICE_BROKEN
+from wxsdk.aibot.stream_steps import StreamOutcome
 from wxsdk.errors import ConfigError, ConnectionLost, Unsupported
-from wxsdk.sim.aibot import AiBotSim
+from wxsdk.sim.aibot.simulator import AiBotSim
 
 Write = Callable[[ReplyStream], Any]
 

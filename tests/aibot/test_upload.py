@@ -10,11 +10,11 @@ from typing import Any, Callable, List, Optional, Tuple
 import pytest
 
 from tests.aibot.conftest import MakeClient
-from wxsdk.aibot.chunks import CHUNK_BYTES, MAX_FILE_BYTES
 from wxsdk.aibot.client import WSClient
 from wxsdk.aibot.frames import WsFrame
+from wxsdk.aibot.upload_rules import CHUNK_BYTES, MAX_FILE_BYTES
 from wxsdk.errors import ConfigError, ConnectionLost, LimitExceeded, UploadFailed
-from wxsdk.sim.aibot import AiBotSim, Generated
+from wxsdk.sim.aibot.simulator import AiBotSim, Generated
 
 AMR = b"#!AMR\n" + b"\x3c" * 100
 

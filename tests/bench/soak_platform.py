@@ -13,7 +13,7 @@ import threading
 from typing import Any, Callable, Dict, List
 
 from wxsdk.sim import AiBotSim, ILinkSim
-from wxsdk.sim.aibot_errors import SimTimeout
+from wxsdk.sim.aibot.errors import SimTimeout
 
 USERS = 6  # of each platform
 ILINK_EVERY = 0.02  # seconds between two messages

@@ -17,8 +17,8 @@ import pytest
 from wxsdk import SQLiteStore, WeixinClient, WeixinConfig, WSClient, WSClientOptions
 from wxsdk.cli import credentials, doctor, main
 from wxsdk.cli.doctor import explain_health
+from wxsdk.core.redact import Secret
 from wxsdk.health import Health, HealthState
-from wxsdk.redact import Secret
 
 
 @pytest.fixture

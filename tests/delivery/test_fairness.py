@@ -17,7 +17,7 @@ from wxsdk.errors import Overloaded
 from wxsdk.ilink.client import WeixinClient
 from wxsdk.ilink.context import MessageContext
 from wxsdk.sim import AiBotSim, ILinkSim
-from wxsdk.sim.aibot_callbacks import callback_body
+from wxsdk.sim.aibot.callbacks import callback_body
 from wxsdk.testing import FakeClock
 
 from .aibot_client import MARKDOWN, client_for

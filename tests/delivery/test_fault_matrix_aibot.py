@@ -25,7 +25,7 @@ from wxsdk.errors import AckTimeout, ApiError, ConnectionLost, Kicked, Transport
 from wxsdk.health import HealthState
 from wxsdk.runtime import sockets
 from wxsdk.sim import AiBotSim
-from wxsdk.sim import aibot_wire as wire
+from wxsdk.sim.aibot import wire
 from wxsdk.testing import FakeClock
 
 from .aibot_client import MARKDOWN, client_for

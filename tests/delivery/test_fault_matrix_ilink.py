@@ -22,7 +22,7 @@ from wxsdk.health import HealthState
 from wxsdk.ilink.client import WeixinClient
 from wxsdk.runtime.http import MAX_ANSWER_BYTES
 from wxsdk.sim import ILinkSim
-from wxsdk.sim.ilink_people import SimUser
+from wxsdk.sim.ilink.people import SimUser
 from wxsdk.testing import FakeClock
 
 from .conftest import Row

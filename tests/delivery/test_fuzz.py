@@ -10,8 +10,8 @@ from typing import Any, Callable, Dict, List
 from tests.ilink.bots import Recorder, started
 from wxsdk.health import HealthState
 from wxsdk.sim import AiBotSim, ILinkSim
-from wxsdk.sim import aibot_wire as wire
-from wxsdk.sim.aibot_callbacks import callback_body
+from wxsdk.sim.aibot import wire
+from wxsdk.sim.aibot.callbacks import callback_body
 
 from .aibot_client import client_for
 from .conftest import Figure

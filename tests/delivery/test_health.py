@@ -12,7 +12,7 @@ from wxsdk.errors import TransportError
 from wxsdk.health import HealthState
 from wxsdk.ilink.client import WeixinClient
 from wxsdk.ilink.config import WeixinConfig
-from wxsdk.ilink.updates import MAX_HOLD, MIN_SPACING, after_poll, first_state, judge_answer, judge_error
+from wxsdk.ilink.poll_rules import MAX_HOLD, MIN_SPACING, after_poll, first_state, judge_answer, judge_error
 from wxsdk.sim import AiBotSim, ILinkSim
 from wxsdk.testing import FakeClock
 

@@ -26,7 +26,7 @@ from wxsdk.errors import AckTimeout, ApiError, AuthFailed, DecryptError, Kicked,
 from wxsdk.health import HealthState
 from wxsdk.runtime.clock import Clock
 from wxsdk.sim import AiBotSim
-from wxsdk.sim.aibot_content import Generated
+from wxsdk.sim.aibot.content import Generated
 
 from .aibot_client import MARKDOWN, client_for
 from .conftest import Figure

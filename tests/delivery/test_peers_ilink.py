@@ -20,14 +20,14 @@ import pytest
 
 from tests.bench.killing import kill_series, nursery_process
 from tests.ilink.bots import Gate, Recorder, config_for, echo, started
-from tests.ilink.test_qr import HurriedClock
+from tests.ilink.test_login import HurriedClock
 from wxsdk.errors import SendRejected
 from wxsdk.health import HealthState
 from wxsdk.ilink.client import WeixinClient
 from wxsdk.ilink.context import MessageContext
-from wxsdk.ilink.login import LoginState
+from wxsdk.ilink.login import StandaloneQrLogin
+from wxsdk.ilink.login_rules import LoginState
 from wxsdk.ilink.markdown import StreamingMarkdownFilter, filter_markdown
-from wxsdk.ilink.qr import StandaloneQrLogin
 from wxsdk.runtime.sqlite_store import SQLiteStore
 from wxsdk.sim import ILinkSim
 from wxsdk.testing import no_leaks

@@ -6,7 +6,7 @@ import pytest
 
 from wxsdk.errors import ApiError, ConfigError, SendRejected, TokenStale, TransportError
 from wxsdk.ilink.api import ILinkApi
-from wxsdk.ilink.outbound import message, text_item
+from wxsdk.ilink.frames_out import message, text_item
 from wxsdk.ilink.wire import TypingStatus, decode_message
 from wxsdk.sim import ILinkSim
 

@@ -10,15 +10,15 @@ from urllib.parse import quote
 
 import pytest
 
+from wxsdk.core.redact import Secret
 from wxsdk.errors import ConfigError, DecryptError, DownloadFailed, LimitExceeded, UploadFailed
 from wxsdk.ilink.api import ILinkApi
 from wxsdk.ilink.cdn import MediaDoor
-from wxsdk.ilink.files import SourceFile
+from wxsdk.ilink.frames_out import Uploaded, wire_key
 from wxsdk.ilink.inbound import to_inbound
 from wxsdk.ilink.media import MediaInfo
-from wxsdk.ilink.outbound import Uploaded, wire_key
 from wxsdk.ilink.wire import CDNMedia, decode_updates
-from wxsdk.redact import Secret
+from wxsdk.runtime.files import SourceFile
 from wxsdk.sim import ILinkSim
 
 from .bots import config_for

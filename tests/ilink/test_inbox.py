@@ -5,9 +5,9 @@ from typing import Any, List, Optional
 import pytest
 
 from wxsdk.ilink import inbox
-from wxsdk.ilink.book import Book
 from wxsdk.ilink.config import WeixinConfig
 from wxsdk.ilink.inbox import Entry, Inbox
+from wxsdk.ilink.state import Book
 from wxsdk.ilink.wire import WeixinMessage, decode_message
 from wxsdk.runtime.store import MemoryStore, Put, Store
 from wxsdk.testing import FakeClock

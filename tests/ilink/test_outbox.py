@@ -8,10 +8,10 @@ from typing import Any, Iterator, List, Tuple
 
 import pytest
 
+from wxsdk.core.outbox_rules import OutboxItem
 from wxsdk.errors import ApiError, ConfigError, LimitExceeded, Unsupported, UploadFailed, WxError
 from wxsdk.ilink.client import WeixinClient
 from wxsdk.ilink.context import MessageContext
-from wxsdk.outbox import OutboxItem
 from wxsdk.runtime.clock import Clock
 from wxsdk.runtime.sqlite_store import SQLiteStore
 from wxsdk.runtime.store import MemoryStore, Store

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from wxsdk.core.outbox_rules import GiveUp, Retry, Verdict, WaitForUser
 from wxsdk.errors import (
     ApiError,
     ConfigError,
@@ -17,7 +18,6 @@ from wxsdk.errors import (
     WxError,
 )
 from wxsdk.ilink.outbox_rules import UPLOAD_REFUSALS, Attempt, after_failure, is_refusal, payload_of
-from wxsdk.outbox import GiveUp, Retry, Verdict, WaitForUser
 
 FIRST = Attempt(failures=1, row=1, closed=False, outdated=False, unit=0.5)
 CLOSED = FIRST._replace(closed=True)

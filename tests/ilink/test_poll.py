@@ -9,11 +9,11 @@ import pytest
 
 from wxsdk.errors import TokenStale, TransportError, WxError
 from wxsdk.health import HealthState
-from wxsdk.ilink.book import Book
 from wxsdk.ilink.config import WeixinConfig
 from wxsdk.ilink.inbox import Entry, Inbox
 from wxsdk.ilink.poll import PollLoop
-from wxsdk.ilink.vitals import Vitals
+from wxsdk.ilink.state import Book
+from wxsdk.runtime.health_record import Vitals
 from wxsdk.runtime.http import HttpReply
 from wxsdk.runtime.store import MemoryStore
 from wxsdk.testing import FakeClock

@@ -9,17 +9,8 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, NamedTuple, Optional
 
 from tests.official.aibot_witness import Witness
-from wxsdk import (
-    Feedback,
-    MarkdownBody,
-    ReplyMsgItem,
-    TemplateCard,
-    TemplateCardBody,
-    TextBody,
-    WSClient,
-    WsFrame,
-)
-from wxsdk.sim.aibot import AiBotSim, SimMedia, SimSent
+from wxsdk import Feedback, MarkdownBody, ReplyMsgItem, TemplateCard, TemplateCardBody, TextBody, WSClient, WsFrame
+from wxsdk.sim.aibot.simulator import AiBotSim, SimMedia, SimSent
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40
 TEXTS = "Übung 你好 <b>&\"'\\ \t\n 😀 \u200b/"

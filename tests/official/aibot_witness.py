@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Dict, List
 
 from tests.official.node import Node, Pending
-from wxsdk.sim.aibot import AiBotSim, SimSent
+from wxsdk.sim.aibot.simulator import AiBotSim, SimSent
 
 Frame = Dict[str, Any]
 _numbers = iter(range(1, 10**9))

@@ -6,8 +6,8 @@ import json
 import re
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Tuple
 
-from wxsdk.sim.aibot import AiBotSim
-from wxsdk.sim.ilink import ILinkSim
+from wxsdk.sim.aibot.simulator import AiBotSim
+from wxsdk.sim.ilink.simulator import ILinkSim
 
 Record = Dict[str, Any]
 

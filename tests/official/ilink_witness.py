@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 from tests.official.node import Node, Pending
-from wxsdk.sim.ilink import ILinkSim
+from wxsdk.sim.ilink.simulator import ILinkSim
 
 _numbers = iter(range(1, 10**9))
 

@@ -13,7 +13,7 @@ from tests.official.compare import aibot_record, differences, handshake
 from tests.official.node import Node
 from tests.official.wanted_differences import AIBOT, Ledger
 from wxsdk import WSClient, WSClientOptions
-from wxsdk.sim.aibot import AiBotSim
+from wxsdk.sim.aibot.simulator import AiBotSim
 
 SECRET = "a secret for both"
 OPTIONS = {"scene": "scene", "plug_version": "plug_version", "heartbeatInterval": "heartbeat_interval"}

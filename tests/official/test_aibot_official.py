@@ -11,7 +11,7 @@ import pytest
 
 from tests.official.aibot_witness import Witness
 from tests.official.node import Node, OfficialError
-from wxsdk.sim.aibot import HOSTILE_NAMES, AiBotSim
+from wxsdk.sim.aibot.simulator import HOSTILE_NAMES, AiBotSim
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40
 BUTTONS: Dict[str, Any] = {

@@ -12,7 +12,7 @@ from tests.official.conftest import ilink_driver
 from tests.official.ilink_witness import Witness
 from tests.official.node import Node, OfficialError
 from wxsdk.sim import ILinkSim
-from wxsdk.sim.ilink_people import partial_text
+from wxsdk.sim.ilink.people import partial_text
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40
 SILK = b"\x02#!SILK_V3" + bytes(range(100))

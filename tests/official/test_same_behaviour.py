@@ -15,7 +15,7 @@ from tests.official.ilink_witness import Witness
 from tests.official.node import Node
 from wxsdk import AuthFailed, LoginError, WeixinClient, WeixinConfig, WSClient, WSClientOptions
 from wxsdk.sim import ILinkSim
-from wxsdk.sim.aibot import AiBotSim
+from wxsdk.sim.aibot.simulator import AiBotSim
 
 CHUNK = 512 * 1024
 

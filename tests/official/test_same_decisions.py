@@ -14,13 +14,13 @@ from tests.official.node import Node, OfficialError
 from tests.official.wanted_differences import MARKDOWN
 from wxsdk import DecryptError, generate_req_id
 from wxsdk.aibot.callback_crypto import WecomCrypto
+from wxsdk.core.redact import Secret
 from wxsdk.ilink import aes, endpoints
 from wxsdk.ilink.markdown import filter_markdown
 from wxsdk.ilink.media import download_url, kind_for, upload_url
 from wxsdk.ilink.quotes import select_part
 from wxsdk.ilink.wire import CDNMedia, PartialText, UploadUrlReply
-from wxsdk.redact import Secret
-from wxsdk.sim.ilink_people import partial_text
+from wxsdk.sim.ilink.people import partial_text
 
 dice = random.Random(20)  # the same inputs in every run
 AGENT_PARTS = ["a/1", "bot_x.y-z/1.0+b", "bad", "/1", "a/", "(c)", "(two words)", "(open", "close)", "ü/1", "(ü)", "()"]

@@ -40,3 +40,11 @@ def server_tls(certificate: pathlib.Path) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, certificate.with_name("key.pem"))
     return context
+
+
+@pytest.fixture
+def payload(tmp_path: pathlib.Path) -> pathlib.Path:
+    """A file that is not a multiple of any block."""
+    path = tmp_path / "report.bin"
+    path.write_bytes(bytes(range(256)) * 4099 + b"end")
+    return path

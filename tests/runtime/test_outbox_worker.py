@@ -9,8 +9,8 @@ from typing import Any, Callable, Iterator, List, Optional, Sequence, Tuple
 
 import pytest
 
+from wxsdk.core.outbox_rules import Entry, GiveUp, OutboxItem, Retry, Sent, Verdict, WaitForUser
 from wxsdk.errors import ConfigError, LimitExceeded, TransportError, WxError
-from wxsdk.outbox import Entry, GiveUp, OutboxItem, Retry, Sent, Verdict, WaitForUser
 from wxsdk.runtime.outbox_worker import Keep, OutboxCalls, Postbox
 from wxsdk.runtime.sqlite_store import SQLiteStore
 from wxsdk.runtime.store import Change, Delete, MemoryStore, Put, Store

@@ -8,8 +8,8 @@ from typing import Iterator
 
 import pytest
 
-from tests.sim.raw_bot import RawBot
-from wxsdk.sim.aibot import AiBotSim
+from tests.sim.aibot.raw_bot import RawBot
+from wxsdk.sim.aibot.simulator import AiBotSim
 
 
 class Now:

@@ -1,230 +1,388 @@
-"""Who an acknowledgement belongs to (protocol-aibot, 4).
+"""Frames that want an acknowledgement, and the threads that wait for one.
 
-An ack carries only a req_id, so at most one frame per req_id is in flight and the others wait in line. What makes it
-hard is an ack that comes after its frame has timed out: it must not answer the frame behind it. The rules:
-
-=========================================  =====================================================================
-a frame in flight times out                AckTimeout. It leaves a debt, alive until 2 x its timeout after its write
-an ack comes and a debt is alive           the ack pays the oldest debt; the frame in flight waits on
-an ack comes, no debt, a frame in flight   it is that frame's answer
-an ack comes, no debt, nothing in flight   nobody's (a double, or later than its debt)
-a frame times out, and an ack that came    AckTimeout without a debt: of the two answers one was lost, and a debt for
-while it was in flight paid an older debt  it would take the next frame's ack, and so on for ever
-the connection goes                        everybody gets an outcome, every debt is forgotten
-=========================================  =====================================================================
-
-The ledger decides only. Its caller guards it with one lock, writes at once what it says, and gives each token its one
-outcome. (A frame counts as written from that moment: its ack can be read before the write returns.)
-A token is any object that stands for one call; it is compared by identity.
+Three kinds of thread meet here: callers, who wait; the reader, who brings acks and the end of the connection; the tick
+thread, for frames that nobody waits for. One short lock guards the ledger (``acks``), which alone decides whose an ack
+is. Each req_id has one ``queue.Queue``; its callers take their turns at it, so an outcome has one road to one caller.
+Writing happens outside the lock: the socket takes frames from many threads, and a req_id has one in flight at a time.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from enum import Enum
-from typing import Any, Deque, Dict, List, NamedTuple, Optional, Tuple
+import queue
+import threading
+from typing import Callable, Dict, List, Optional
 
-DEBT_LIFE = 2.0  # ack timeouts, counted from the write; protocol-aibot, 4
+from ..errors import AckTimeout, ConnectionLost, NotSubscribed, ReplyQueueFull, WxError
+from ..log import get_logger
+from ..runtime.clock import Clock
+from ..runtime.wsock import WsConnection
+from .ack_calls import NOT_WRITTEN, Call, Line, OnOutcome, Outcome, Outcomes
+from .ack_rules import Ack, AckLedger, Admission
+from .config import WSClientOptions
+from .errors import NOT_SUBSCRIBED, error_of
+from .frames import WsFrame
+from .ticker import Ticker, Timer
 
+log = get_logger(__name__)
 
-class Admission(Enum):
-    """What becomes of a new frame."""
-
-    SEND = "send"  # it is in flight from now on: write it
-    WAIT = "wait"  # a later call names it as the next to send
-    FULL = "full"  # refused; the ledger has forgotten it
-
-
-class Verdict(Enum):
-    """What an ack meant."""
-
-    ANSWER = "answer"  # of the token named
-    PAID = "paid"  # a late ack, of a frame that has had its outcome
-    UNKNOWN = "unknown"  # of nobody
+SPARE_LINES = 64  # kept for the next req_ids: making a queue.Queue costs as much as sending a frame
 
 
-class Ack(NamedTuple):
-    """token: whose answer it is (ANSWER only). then: the token to write now, None for none."""
+class Replies:
+    """The ack path of one client, over all its connections.
 
-    verdict: Verdict
-    token: Any = None
-    then: Any = None
-
-
-class TimedOut(NamedTuple):
-    """Of a token that gave up waiting.
-
-    known: False when it has had another outcome already (an ack won the race); then nothing changed. then: the token to
-    write now, None for none.
+    *secrets*: values to keep out of the texts of errors. Any thread may call anything, unless it says otherwise.
     """
 
-    known: bool
-    then: Any = None
+    def __init__(self, options: WSClientOptions, clock: Clock) -> None:
+        self._options = options
+        self._clock = clock
+        self._secrets = (str(options.secret),)
+        self._lock = threading.Lock()
+        self._ready = threading.Condition(self._lock)
+        self._ledger = AckLedger(options.max_reply_queue_size)
+        self._lines: Dict[str, Line] = {}
+        self._spare: List[Line] = []
+        self._pending: List[Call] = []  # posted frames that wait for the next connection
+        self._ws: Optional[WsConnection] = None  # set only while subscribed
+        self._ticker: Optional[Ticker] = None
+        self._closed: Optional[WxError] = None
+        self.last_sent: Optional[float] = None  # on the clock
 
+    # -- the connection's side ----------------------------------------
 
-_PAID = Ack(Verdict.PAID)
-_UNKNOWN = Ack(Verdict.UNKNOWN)
+    def open(self, ticker: Ticker) -> None:
+        """The client starts: calls may wait for readiness from now on."""
+        with self._lock:
+            self._ticker = ticker
+            self._closed = None
 
+    def attach(self, ws: WsConnection) -> None:
+        """*ws* is subscribed: let the waiting calls go."""
+        with self._lock:
+            self._ws = ws
+            self._ready.notify_all()
+            pending, self._pending = self._pending, []
+        for call in pending:
+            self._post_pending(call, ws)
 
-class _Lane:
-    """The frames of one req_id."""
+    def detach(self, reason: str) -> None:
+        """The connection ended: every call that waits on it fails now, with *reason*, a sentence."""
+        with self._lock:
+            self._ws = None
+            lost = self._ledger.on_loss()
+        for call in lost:
+            self._settle(call, self._loss(call, reason))
 
-    __slots__ = ("debts", "in_flight", "paid_meanwhile", "timeout", "waiting", "written_at")
+    def close(self, why: WxError) -> None:
+        """The client ended: calls that wait for readiness, and later ones, fail at once."""
+        with self._lock:
+            self._closed = why
+            self._ready.notify_all()
+            pending, self._pending = self._pending, []
+        for call in pending:
+            self._settle(call, self._loss(call, "The client ended before the message could be sent."))
 
-    def __init__(self) -> None:
-        self.in_flight: Any = None
-        self.timeout = 0.0
-        self.written_at = 0.0
-        self.paid_meanwhile = False  # an ack came while this frame was in flight and paid an older debt
-        self.waiting: Optional[Deque[Tuple[Any, float]]] = None  # most req_ids carry one frame: no deque for them
-        self.debts: Optional[Deque[float]] = None  # when each dies, oldest first
+    def after_fork(self) -> None:
+        """In a forked child: the connection is the parent's, and writing to it would break the parent's stream."""
+        self._lock = threading.Lock()  # the old one may be held by a thread of the parent
+        self._ready = threading.Condition(self._lock)
+        self._ledger = AckLedger(self._options.max_reply_queue_size)
+        self._lines, self._spare, self._pending = {}, [], []
+        self._ws = self._ticker = None
+        self._closed = ConnectionLost("The process that this one was forked from has the connection.", kind="tcp")
 
-    def start(self, token: Any, timeout: float, now: float) -> None:
-        self.in_flight = token
-        self.timeout = timeout
-        self.written_at = now
-        self.paid_meanwhile = False
+    def on_answer(self, frame: WsFrame, now: float) -> bool:
+        """Give an ack to whom it belongs. False when it says that the subscription is gone: drop the connection.
 
-    def next(self, now: float) -> Any:
-        """End the frame in flight; start and return the next one, None when none waits."""
-        if self.waiting:
-            token, timeout = self.waiting.popleft()
-            self.start(token, timeout, now)
-            return token
-        self.in_flight = None
-        return None
+        Called by the reader.
+        """
+        gone = frame.errcode == NOT_SUBSCRIBED
+        with self._lock:
+            ack = self._ledger.on_ack(frame.req_id, now)
+            self._after_ack(gone, ack.then, now)
+        return self._answered(frame, gone, ack)
 
-    def drop_dead_debts(self, now: float) -> bool:
-        """Forget debts that died before *now*; True when one is left alive."""
-        debts = self.debts
-        if debts is None:
-            return False
-        while debts and debts[0] < now:
-            debts.popleft()
-        if not debts:
-            self.debts = None
-            return False
-        return True
+    def on_orphan_error(self, frame: WsFrame, now: float) -> bool:
+        """The same for an error that lacks its req_id."""
+        gone = frame.errcode == NOT_SUBSCRIBED
+        with self._lock:
+            ack = self._ledger.on_orphan_error(now)
+            self._after_ack(gone, ack.then, now)
+        return self._answered(frame, gone, ack)
 
+    # -- the callers' side ----------------------------------------
 
-class AckLedger:
-    """The frames that wait for an ack or for their turn, of one connection. Not thread-safe.
+    def call(self, req_id: str, cmd: str, text: str, timeout: float, *, unless_busy: bool = False) -> Optional[WsFrame]:
+        """Send *text*, a whole frame, and return its ack; None when *unless_busy* and a frame is in flight.
 
-    max_waiting: frames behind the one in flight, per req_id.
-    """
+        Waits for readiness up to request_timeout and then for its turn. Raises ConnectionLost, AckTimeout after
+        *timeout* seconds, ReplyQueueFull, or the ApiError of the refusal. A frame refused because the subscription was
+        gone is sent once more on the next connection.
+        """
+        repaired = False
+        while True:
+            outcome = self._outcome(Call(req_id, cmd, text, timeout, None), unless_busy)
+            if outcome is None:
+                return None
+            if isinstance(outcome, WsFrame):
+                error = error_of(outcome, cmd, self._secrets)
+                if error is None:
+                    return outcome
+                error.req_id = req_id  # an error answer can lack it
+                if repaired or not isinstance(error, NotSubscribed):
+                    raise error
+                repaired = True
+            else:
+                raise outcome
 
-    def __init__(self, max_waiting: int) -> None:
-        self._max_waiting = max_waiting
-        self._lanes: Dict[str, _Lane] = {}
-        self._indebted: Deque[Tuple[float, str]] = deque()  # idle lanes are forgotten when their last debt dies
+    def post(
+        self, req_id: str, cmd: str, text: str, timeout: float, on_outcome: OnOutcome, patience: float = 0.0
+    ) -> None:
+        """Send *text* without waiting; *on_outcome* gets the ack, or the error, exactly once.
 
-    def __len__(self) -> int:
-        """How many req_ids are remembered."""
-        return len(self._lanes)
+        It is called on an internal thread, and must be short and must not wait. While not subscribed, the frame is kept
+        for the next connection for *patience* seconds. Raises ConnectionLost when there is no patience or the client
+        has ended, and ReplyQueueFull; then *on_outcome* is not called. (After a Ctrl-C it may be.)
+        """
+        call = Call(req_id, cmd, text, timeout, on_outcome)
+        try:
+            with self._lock:
+                ws = self._ws
+                if ws is None and (patience <= 0 or self._closed is not None or self._ticker is None):
+                    raise ConnectionLost("The client is not connected now.", kind="tcp")
+                if ws is None:
+                    self._pending.append(call)
+                    begun = False
+                else:
+                    begun = self._enqueue(call, ws)
+            if begun:
+                self._write(call)
+            elif ws is None:
+                self.later(self._clock.now() + patience, lambda: self._forget_pending(call))
+        except BaseException:
+            self._give_up(call)
+            raise
 
-    def enqueue(self, req_id: str, token: Any, timeout: float, now: float) -> Admission:
-        """Admit a frame of *req_id* at *now*. *timeout*: seconds from its write to its AckTimeout."""
-        if self._indebted:
-            self._forget_idle(now)
-        lane = self._lanes.get(req_id)
-        if lane is None:
-            lane = self._lanes[req_id] = _Lane()
-        elif lane.in_flight is not None:
-            if lane.waiting is None:
-                lane.waiting = deque()
-            if len(lane.waiting) >= self._max_waiting:
-                return Admission.FULL
-            lane.waiting.append((token, timeout))
-            return Admission.WAIT
-        lane.start(token, timeout, now)
-        return Admission.SEND
+    def later(self, when: float, action: Callable[[], None]) -> Optional[Timer]:
+        """Call *action* on the tick thread at *when*; None, and no call, when the client has ended."""
+        ticker = self._ticker
+        return None if ticker is None else ticker.at(when, action)
 
     def is_busy(self, req_id: str) -> bool:
         """True while a frame of *req_id* is in flight."""
-        lane = self._lanes.get(req_id)
-        return lane is not None and lane.in_flight is not None
+        with self._lock:
+            return self._ledger.is_busy(req_id)
 
-    def on_ack(self, req_id: str, now: float) -> Ack:
-        """An ack of *req_id* was read at *now*."""
-        lane = self._lanes.get(req_id)
-        if lane is None:
-            return _UNKNOWN
-        if lane.debts is not None and lane.drop_dead_debts(now):
-            lane.debts.popleft()
-            lane.paid_meanwhile = True  # of the frame in flight, if there is one
-            self._tidy(req_id, lane)
-            return _PAID
-        token = lane.in_flight
-        then = None if token is None else lane.next(now)
-        if then is None:
-            self._tidy(req_id, lane)
-        return _UNKNOWN if token is None else Ack(Verdict.ANSWER, token, then)
+    def to_error(self, outcome: Outcome, cmd: str) -> Optional[WxError]:
+        """The error that an outcome of ``post`` stands for; None for success."""
+        return error_of(outcome, cmd, self._secrets) if isinstance(outcome, WsFrame) else outcome
 
-    def on_orphan_error(self, now: float) -> Ack:
-        """An error without req_id was read at *now*: it answers the only call in flight, if there is just one."""
-        found: Optional[Tuple[str, _Lane]] = None
-        for req_id, lane in self._lanes.items():
-            if lane.in_flight is not None:
-                if found is not None:
-                    return _UNKNOWN
-                found = (req_id, lane)
-        if found is None:
-            return _UNKNOWN
-        req_id, lane = found
-        token, then = lane.in_flight, lane.next(now)
-        self._tidy(req_id, lane)
-        return Ack(Verdict.ANSWER, token, then)
+    def wait_ready(self, timeout: float) -> bool:
+        """Wait until subscribed; False when *timeout* seconds passed, or the client ended, first."""
+        with self._lock:
+            self._clock.wait_for(self._ready, self._ready_or_closed, timeout)
+            return self._ws is not None
 
-    def on_timeout(self, req_id: str, token: Any, now: float) -> TimedOut:
-        """The call of *token* stops waiting at *now*, in flight (AckTimeout) or still in line (it gave up)."""
-        lane = self._lanes.get(req_id)
-        if lane is None:
-            return TimedOut(False)
-        if lane.in_flight is not token:
-            return TimedOut(self._leave_line(lane, token))
-        if not lane.paid_meanwhile:
-            self._owe(req_id, lane, lane.written_at + DEBT_LIFE * lane.timeout, now)
-        then = lane.next(now)
-        self._tidy(req_id, lane)
-        self._forget_idle(now)
-        return TimedOut(True, then)
+    # -- inside ----------------------------------------
 
-    def on_loss(self) -> List[Any]:
-        """The connection ended: the tokens that still wait, in the order of the calls of each req_id. Forgets all."""
-        lost: List[Any] = []
-        for lane in self._lanes.values():
-            if lane.in_flight is not None:
-                lost.append(lane.in_flight)
-            lost.extend(token for token, _ in lane.waiting or ())
-        self._lanes.clear()
-        self._indebted.clear()
-        return lost
+    def _ready_or_closed(self) -> bool:
+        return self._ws is not None or self._closed is not None
 
-    def _owe(self, req_id: str, lane: _Lane, until: float, now: float) -> None:
-        if until < now:
-            return
-        if lane.debts is None:
-            lane.debts = deque()
-        lane.debts.append(until)
-        self._indebted.append((until, req_id))
+    def _after_ack(self, gone: bool, then: Optional[Call], now: float) -> None:
+        if gone:
+            self._ws = None  # a retry must wait for the next connection
+        elif then is not None:
+            then.written_at = self.last_sent = now
 
-    def _tidy(self, req_id: str, lane: _Lane) -> None:
-        if lane.in_flight is None and not lane.debts:
-            self._lanes.pop(req_id, None)
+    def _answered(self, frame: WsFrame, gone: bool, ack: Ack) -> bool:
+        if ack.then is not None and not gone:
+            self._write(ack.then)
+        if ack.token is not None:
+            self._settle(ack.token, frame)
+        return not gone
 
-    def _forget_idle(self, now: float) -> None:
-        while self._indebted and self._indebted[0][0] < now:
-            _, req_id = self._indebted.popleft()
-            lane = self._lanes.get(req_id)
-            if lane is not None:
-                lane.drop_dead_debts(now)
-                self._tidy(req_id, lane)
+    def _outcome(self, call: Call, unless_busy: bool) -> Optional[Outcome]:
+        """What becomes of *call*; None when *unless_busy* and a frame is in flight."""
+        try:
+            outcome = self._await(call) if self._admit(call, unless_busy) else None
+            self._leave(call)
+        except BaseException:
+            # A Ctrl-C can strike anywhere above. Nobody waits for the frame any more, so its ack must not answer the
+            # next one, and the next one must not wait for it. Each step finds out by itself what is left to do.
+            self._give_up(call)
+            self._renew_queue(call)
+            self._leave(call)
+            raise
+        return outcome
 
-    @staticmethod
-    def _leave_line(lane: _Lane, token: Any) -> bool:
-        if lane.waiting is not None:
-            for place, (waiting, _) in enumerate(lane.waiting):
-                if waiting is token:
-                    del lane.waiting[place]
-                    return True
+    def _admit(self, call: Call, unless_busy: bool) -> bool:
+        """Put a waiting caller's frame in line, and write it when its turn is now. False: busy."""
+        req_id = call.req_id
+        with self._lock:
+            ws = self._ws
+            if ws is None:
+                self._clock.wait_for(self._ready, self._ready_or_closed, self._options.request_timeout)
+                ws = self._ws
+                if ws is None:
+                    raise self._not_ready()
+            if unless_busy and self._ledger.is_busy(req_id):
+                return False
+            begun = self._enqueue(call, ws)
+            line = self._lines.get(req_id)
+            if line is None:
+                line = self._lines[req_id] = self._spare.pop() if self._spare else Line()
+            elif line.callers:
+                call.turn = self._clock.event()
+            call.line = line
+            line.callers.append(call)
+        if begun:
+            self._write(call)
+        return True
+
+    def _not_ready(self) -> ConnectionLost:
+        if self._closed is None:
+            what = f"The client was not connected within {self._options.request_timeout:g} seconds."
+            return ConnectionLost(what, kind="timeout")
+        error = ConnectionLost("The client is not connected.", kind="tcp", remedy="Call connect() first.")
+        error.__cause__ = self._closed
+        return error
+
+    def _enqueue(self, call: Call, ws: WsConnection) -> bool:
+        """True when the frame is to be written now. Under the lock."""
+        call.ws = ws
+        now = self._clock.now()
+        admission = self._ledger.enqueue(call.req_id, call, call.timeout, now)
+        if admission is Admission.SEND:
+            call.written_at = self.last_sent = now
+            return True
+        if admission is Admission.FULL:
+            raise ReplyQueueFull(
+                f"{self._options.max_reply_queue_size} frames wait behind one req_id already; this one was not sent.",
+                remedy="Wait for the answers, or raise max_reply_queue_size.",
+            )
         return False
+
+    def _post_pending(self, call: Call, ws: WsConnection) -> None:
+        try:
+            with self._lock:
+                if self._ws is not ws:
+                    raise ConnectionLost("The connection ended again at once.", kind="tcp")
+                begun = self._enqueue(call, ws)
+        except WxError as exc:
+            self._settle(call, exc)
+        else:
+            if begun:
+                self._write(call)
+
+    def _forget_pending(self, call: Call) -> None:
+        with self._lock:
+            if call not in self._pending:
+                return
+            self._pending.remove(call)
+        self._settle(call, self._loss(call, "The client was not connected in time."))
+
+    def _write(self, call: Call) -> None:
+        try:
+            call.ticket = call.ws.send(call.text)
+        except ConnectionLost:
+            call.ticket = NOT_WRITTEN  # the reader knows, or will in a moment, and fails the call
+        call.text = ""  # written once; the chunk of an upload has 700 KB, and outlives its ack as long as its timer
+        if call.on_outcome is not None and call.written_at is not None:
+            call.timer = timer = self.later(call.written_at + call.timeout, lambda: self._expire_posted(call))
+            if timer is not None and call.outcome is not None:  # settled before there was a timer to cancel
+                timer.cancel()
+
+    def _settle(self, call: Call, outcome: Outcome) -> None:
+        call.outcome = outcome
+        if call.on_outcome is None:
+            if call.line is not None:  # else a Ctrl-C has ended the call meanwhile
+                call.line.queue.put_nowait(call)
+            return
+        if call.timer is not None:
+            call.timer.cancel()
+        try:
+            call.on_outcome(outcome)
+        except Exception:  # it runs on the reader: nobody's mistake may end the reading
+            log.exception("the outcome of %s could not be handed over", call.cmd)
+
+    def _await(self, call: Call) -> Outcome:
+        """Wait for the caller's turn at the queue, and for the outcome."""
+        line = call.line
+        assert line is not None
+        if call.turn is not None:
+            call.turn.wait()
+        while True:
+            try:
+                if self._clock.get(line.queue, self._time_left(call)) is call:
+                    return call.outcome  # type: ignore[return-value]
+            except queue.Empty:
+                expired = self._expire(call)
+                if expired is not None:
+                    return expired
+
+    def _time_left(self, call: Call) -> Optional[float]:
+        if call.decided:
+            return None
+        # Not written yet: the frames before it have their own time, and it has all of its own from its write on.
+        return call.timeout if call.written_at is None else call.written_at + call.timeout - self._clock.now()
+
+    def _expire(self, call: Call) -> Optional[AckTimeout]:
+        """The AckTimeout of a call whose time is over; None when it is not, or when its outcome has come."""
+        if call.written_at is None or self._clock.now() < call.written_at + call.timeout:
+            return None
+        if not self._take_out(call):
+            call.decided = True
+            return None
+        return AckTimeout(
+            f"No acknowledgement of {call.cmd} within {call.timeout:g} seconds.", may_have_been_sent=call.was_written
+        )
+
+    def _take_out(self, call: Call) -> bool:
+        """Let *call* wait no more, and write the frame behind it; False when it did not wait any more."""
+        now = self._clock.now()
+        with self._lock:
+            known, then = self._ledger.on_timeout(call.req_id, call, now)
+            if then is not None:
+                then.written_at = self.last_sent = now
+        if then is not None:
+            self._write(then)
+        return known
+
+    def _give_up(self, call: Call) -> None:
+        """Nobody wants the outcome of *call* any more, wherever it stands."""
+        with self._lock:
+            if call in self._pending:
+                self._pending.remove(call)
+        self._take_out(call)
+
+    def _renew_queue(self, call: Call) -> None:
+        """Ctrl-C amid a wait can spoil its queue (one who is gone would be woken instead); the next gets a new one."""
+        with self._lock:
+            line = call.line
+            if line is not None and line.callers and line.callers[0] is call:  # those behind do not wait at it yet
+                line.queue = Outcomes()
+
+    def _expire_posted(self, call: Call) -> None:
+        error = self._expire(call)
+        if error is not None:
+            self._settle(call, error)
+
+    def _leave(self, call: Call) -> None:
+        """Out of the line, where *call* stands in one; who is first then has its turn. A second time does no harm."""
+        line = call.line
+        if line is None:
+            return
+        with self._lock:
+            if call in line.callers:
+                line.callers.remove(call)
+            following = line.callers[0] if line.callers else None
+            if following is None and self._lines.get(call.req_id) is line:
+                del self._lines[call.req_id]
+                if len(self._spare) < SPARE_LINES and line.queue.empty():
+                    self._spare.append(line)
+        if following is not None and following.turn is not None:
+            following.turn.set()
+
+    def _loss(self, call: Call, reason: str) -> ConnectionLost:
+        return ConnectionLost(reason, kind="tcp", may_have_been_sent=call.was_written)

@@ -10,9 +10,9 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional
 
+from ..core.wiretype import WireType
 from ..errors import ConfigError
-from ..wiretype import WireType
-from .fields import need_object
+from .field_checks import need_object
 from .inbound import WireEnum
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Union
 
 from ..errors import ConfigError, DecryptError
 from .aes import cbc_decrypt, cbc_encrypt, key_bytes
-from .fields import need_text
+from .field_checks import need_text
 
 _SALT_BYTES = 16  # random, before the length; protocol-aibot, 7
 _LENGTH_BYTES = 4  # big-endian

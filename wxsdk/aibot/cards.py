@@ -14,9 +14,9 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Sequence, Union
 
-from ..wiretype import WireType, extra_field
+from ..core.wiretype import WireType, extra_field
 from .bodies import Feedback, as_wire
-from .cardrules import check_wire_card
+from .card_rules import check_wire_card
 from .inbound import WireEnum
 
 

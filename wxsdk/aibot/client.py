@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Optional, Tuple
 
+from ..core.settings import check_patience, check_seconds
 from ..errors import ConfigError, ConnectionLost
 from ..health import Health, HealthState
 from ..runtime.clock import Clock
@@ -16,22 +17,21 @@ from ..runtime.lifecycle import wait_until_stopped
 from ..runtime.store import Store, as_store
 from ..runtime.worker import EarlierRuns, join_all
 from ..runtime.wsock import WsDoor
-from ..settings import check_patience, check_seconds
+from .acks import Replies
 from .callbacks import Callbacks
-from .chunks import UploadMediaResult
 from .config import WSClientOptions
 from .connection import Connection
+from .connection_rules import State
 from .download import Downloads, Folder
 from .frames import WsFrame
 from .logger import BotLog
 from .outbox import Outbox, make_outbox
-from .replies import Replies
 from .run import Run
 from .seen import SeenIds
 from .sending import Sending
-from .session import State
 from .stream import OpenStreams, ReplyStream
 from .upload import FileLike, Progress, upload
+from .upload_rules import UploadMediaResult
 
 DEFAULT_SHUTDOWN = 5.0  # seconds
 NEWS_GRACE = 5.0  # seconds that wait() gives on_error to hear why the client ended; usually under a millisecond

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Callable, Dict, Optional, Tuple
 from urllib.parse import urlsplit
 
+from ..core.redact import Secret
+from ..core.settings import by_name_after
 from ..errors import ConfigError
-from ..redact import Secret
-from ..settings import by_name_after
 
 DEFAULT_WS_URL = "wss://openws.work.weixin.qq.com"  # protocol-aibot, 1
 UNLIMITED = -1  # attempts; api

@@ -16,15 +16,15 @@ from ..errors import ConnectionLost, TransportError, WxError
 from ..runtime.clock import Clock
 from ..runtime.worker import Worker
 from ..runtime.wsock import TEXT, WsConnection, WsDoor
-from . import outgoing
+from . import frames_out as outgoing
+from .acks import Replies
 from .config import WSClientOptions
-from .errcodes import NOT_SUBSCRIBED, error_of
+from .connection_rules import Connect, Drop, Effect, End, Policy, Ready, Session, State, Subscribe, Wait
+from .errors import NOT_SUBSCRIBED, error_of
 from .frames import FrameKind, Skipped, WsCmd, WsFrame, classify, is_kick, parse_frame
 from .heartbeat import Beat, Heartbeat
 from .ids import generate_req_id
 from .logger import BotLog
-from .replies import Replies
-from .session import Connect, Drop, Effect, End, Policy, Ready, Session, State, Subscribe, Wait
 from .ticker import Ticker, Timer
 
 SKIPS_LOGGED = 20  # odd frames of one run that are worth a warning; a hostile server must not fill the disk

@@ -8,11 +8,11 @@ import tempfile
 from pathlib import Path
 from typing import Iterator, Optional, Tuple, Union
 
+from ..core.filenames import name_from_header, unique_in
 from ..errors import ConfigError, DownloadFailed, LimitExceeded, TransportError
 from ..runtime.http import HttpDoor, HttpStream
 from .aes import PAD_BLOCK, MediaDecryptor, media_key
 from .config import WSClientOptions
-from .names import name_from_header, unique_in
 
 SLOWEST = 16 * 1024  # bytes a second; a download that is slower in all is given up
 PATIENCE = 60.0  # seconds that a download may take besides

@@ -11,8 +11,8 @@ import re
 from enum import Enum
 from typing import Any, Dict, NamedTuple, Optional, Union
 
+from ..core.redact import scrub
 from ..errors import ConfigError
-from ..redact import scrub
 from .inbound import AnswerBody, EventType, InboundBody, WireEnum
 
 Body = Union[InboundBody, AnswerBody]

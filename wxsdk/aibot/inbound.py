@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Dict, List, Optional
 
-from ..redact import Secret
-from ..wiretype import WireType, extra_field, renamed
+from ..core.redact import Secret
+from ..core.wiretype import WireType, extra_field, renamed
 
 
 class WireEnum(str, Enum):

@@ -6,8 +6,8 @@ import logging
 import traceback
 from typing import Any, Iterable, Optional
 
+from ..core.redact import scrub
 from ..log import get_logger
-from ..redact import scrub
 
 LOGGER_NAME = "wxsdk.aibot"
 

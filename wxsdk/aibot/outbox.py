@@ -5,19 +5,19 @@ from __future__ import annotations
 import random
 from typing import Any, Callable, Dict, List, Optional
 
+from ..core.outbox_rules import Entry, GiveUp, OutboxItem, Sent, Verdict
 from ..errors import ConnectionLost, ReplyQueueFull, WxError
-from ..outbox import Entry, GiveUp, OutboxItem, Sent, Verdict
 from ..runtime.clock import Clock
 from ..runtime.outbox_worker import Keep, OutboxCalls, Postbox
 from ..runtime.store import Store
-from . import outgoing
-from .calls import Outcome
+from . import frames_out as outgoing
+from .ack_calls import Outcome
+from .acks import Replies
 from .config import WSClientOptions
 from .frames import WsCmd
+from .frames_out import Outgoing
 from .ids import generate_req_id
 from .outbox_rules import NOT_CONNECTED, after_failure, broken_off
-from .outgoing import Outgoing
-from .replies import Replies
 
 TABLE = "aibot_outbox"  # and the bot_id: two bots may share a store
 _PUSH = WsCmd.SEND_MSG.value

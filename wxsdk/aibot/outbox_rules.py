@@ -6,8 +6,8 @@ is told to the user instead.
 
 from __future__ import annotations
 
+from ..core.outbox_rules import LONGEST_DELAY, GiveUp, Retry, Verdict, after_network_failure, backoff
 from ..errors import ConnectionLost, NotSubscribed, RateLimited, TransportError, WxError
-from ..outbox import LONGEST_DELAY, GiveUp, Retry, Verdict, after_network_failure, backoff
 
 RATE_FIRST = 5.0  # seconds; a chat takes 30 messages a minute (protocol-aibot, 4)
 RATE_LONGEST = 300.0  # seconds; and 1000 an hour (protocol-aibot, 4)

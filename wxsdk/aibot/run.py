@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Callable, List, Optional
 
+from ..core.outbox_rules import OutboxItem
 from ..errors import WxError
-from ..outbox import OutboxItem
 from ..runtime.clock import Clock
 from ..runtime.worker import Worker, join_all, next_number
 from ..runtime.wsock import WsDoor
+from .acks import Replies
 from .callbacks import Callbacks
 from .config import WSClientOptions
 from .connection import Connection, Listener
 from .delivery import Delivery
 from .frames import WsFrame
 from .logger import BotLog
-from .replies import Replies
 from .seen import SeenIds
 
 

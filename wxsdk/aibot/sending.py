@@ -5,16 +5,16 @@ from __future__ import annotations
 import threading
 from typing import Any, Dict, Optional
 
+from ..core.settings import check_seconds
 from ..runtime.clock import Clock
-from ..settings import check_seconds
-from . import outgoing
+from . import frames_out as outgoing
+from .acks import Replies
 from .bodies import stream_body
 from .cards import CardCache, TemplateCard
 from .config import WSClientOptions
 from .frames import WsCmd, WsFrame, encode_frame, req_id_of
+from .frames_out import Outgoing
 from .ids import generate_req_id
-from .outgoing import Outgoing
-from .replies import Replies
 
 CARDS_REMEMBERED = 1000  # a choice: an hour of the fastest chat (protocol-aibot, 4), a few MB
 

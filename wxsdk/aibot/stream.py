@@ -13,16 +13,16 @@ from typing import Any, Callable, List, Optional
 
 from ..errors import AckTimeout, ConnectionLost, WxError
 from ..runtime.clock import Clock
-from . import outgoing
+from . import frames_out as outgoing
+from .ack_calls import Outcome
+from .acks import Replies
 from .bodies import markdown_body
-from .calls import Outcome
 from .config import WSClientOptions
 from .frames import WsCmd, WsFrame, encode_frame, req_id_of
 from .ids import generate_req_id
-from .replies import Replies
-from .shown import sentence
-from .steps import Done, Push, StreamOutcome, WaitUntil
-from .streams import StreamState
+from .stream_rules import StreamState
+from .stream_shown import sentence
+from .stream_steps import Done, Push, StreamOutcome, WaitUntil
 from .ticker import Timer
 
 _RESPONSE, _SEND = WsCmd.RESPONSE.value, WsCmd.SEND_MSG.value

@@ -19,8 +19,12 @@ from typing import IO, Any, BinaryIO, Callable, Deque, Iterator, List, Optional,
 
 from ..errors import ConfigError, UploadFailed, WxError
 from ..runtime.clock import Clock
-from .calls import Outcome
-from .chunks import (
+from .ack_calls import Outcome
+from .acks import Replies
+from .config import WSClientOptions
+from .frames import WsCmd, WsFrame, encode_frame
+from .ids import generate_req_id
+from .upload_rules import (
     CHUNK_BYTES,
     HEAD_BYTES,
     UploadMediaResult,
@@ -32,10 +36,6 @@ from .chunks import (
     retry_delay,
     upload_id_of,
 )
-from .config import WSClientOptions
-from .frames import WsCmd, WsFrame, encode_frame
-from .ids import generate_req_id
-from .replies import Replies
 
 Progress = Callable[[int, int], None]
 FileLike = Union[bytes, bytearray, memoryview, str, "os.PathLike[str]", BinaryIO]

@@ -21,7 +21,7 @@ from .. import (
     WSClientOptions,
     WsFrame,
 )
-from ..redact import Secret
+from ..core.redact import Secret
 from . import credentials
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
+from ..core.redact import Secret
 from ..errors import ConfigError
-from ..redact import Secret
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Callable, List, Tuple
 
 from .. import Button, TemplateCard, WSClient, WSClientOptions, WsFrame
 from ..sim import AiBotSim
-from ..sim.aibot_views import SimMessage
+from ..sim.aibot.views import SimMessage
 from .demo import ProgressBar, Transcript, expect
 from .demo_ilink import small_png
 

@@ -12,7 +12,7 @@ def run_playground(port: int) -> int:
     """Run until Ctrl-C or SIGTERM; prints how to point a bot at the simulators."""
     try:
         from ..sim import AiBotSim, ILinkSim
-        from ..sim.page import Playground
+        from ..sim.page.server import Playground
     except ImportError as exc:
         raise ConfigError(
             f"The simulators need {exc.name}, which is missing.", remedy="Run: pip install 'wxsdk[sim]'"

@@ -24,8 +24,8 @@ from ..aibot.client import WSClient
 from ..errors import ConfigError
 from ..ilink.client import WeixinClient
 from ..ilink.config import WeixinConfig
-from ..ilink.login import LoginStatus
-from ..ilink.qr import QrLoginSession, StandaloneQrLogin
+from ..ilink.login import QrLoginSession, StandaloneQrLogin
+from ..ilink.login_rules import LoginStatus
 from ..log import get_logger
 
 __all__ = ["log_in", "serve"]

@@ -13,11 +13,11 @@ from functools import partial
 from typing import List, Optional, Union
 
 from ..aibot.client import WSClient
+from ..core.settings import check_seconds
 from ..errors import AlreadyRunning, WxError
 from ..ilink.client import WeixinClient
 from ..log import get_logger
 from ..runtime.worker import Worker, next_number
-from ..settings import check_seconds
 
 log = get_logger(__name__)
 

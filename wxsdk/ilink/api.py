@@ -5,15 +5,15 @@ from __future__ import annotations
 import secrets
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Type, TypeVar, Union
 
+from ..core.redact import Secret
+from ..core.settings import check_patience
 from ..errors import ConfigError, TransportError
 from ..log import get_logger
-from ..redact import Secret
 from ..runtime.http import HttpDoor, HttpReply
-from ..settings import check_patience
 from . import endpoints
-from .answers import decode_answer, error_for
 from .config import WeixinConfig, check_token, server_url
 from .endpoints import Endpoint
+from .errors import decode_answer, error_for
 from .jsontext import dump_json
 from .wire import (
     Answer,

@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
 
-from ..backoff import jittered
+from ..core.backoff import jittered
+from ..core.redact import Secret, scrub
 from ..errors import ApiError, ConfigError, DownloadFailed, LimitExceeded, TransportError, UploadFailed
 from ..log import get_logger
-from ..redact import Secret, scrub
+from ..runtime.files import CallbackRaised, Destination, PathLike, Progress, ProgressCallback, SourceFile
 from ..runtime.http import HttpDoor, HttpStream, SizedBlocks
 from ..runtime.http_errors import was_refused
 from .aes import BLOCK, KEY_BYTES, EcbDecryptor, EcbEncryptor, cipher_size, media_key
-from .answers import retry_delay
 from .api import ILinkApi
 from .config import WeixinConfig, cdn_ciphers
-from .files import CallbackRaised, Destination, PathLike, Progress, ProgressCallback, SourceFile
+from .errors import retry_delay
+from .frames_out import Uploaded, upload_request, wire_key
 from .media import MediaInfo, download_url, safe_file_name, upload_url
-from .outbound import Uploaded, upload_request, wire_key
 from .wire import UploadUrlReply
 
 log = get_logger(__name__)

@@ -6,37 +6,37 @@ import threading
 from functools import partial
 from typing import Optional, Union
 
+from ..core.settings import check_patience, check_seconds
 from ..errors import ConfigError
 from ..health import Health
 from ..log import get_logger
 from ..runtime.clock import Clock
+from ..runtime.files import PathLike, ProgressCallback
 from ..runtime.forked import tell_of_forks
+from ..runtime.health_record import Vitals
 from ..runtime.lifecycle import wait_until_stopped
 from ..runtime.store import Store, as_store
 from ..runtime.worker import EarlierRuns
-from ..settings import check_patience, check_seconds
-from .allowance import Allowance
 from .api import ILinkApi
-from .book import Book
 from .cdn import MediaDoor
 from .config import WeixinConfig, check_token, server_url
 from .context import MessageContext
-from .desk import Desk
-from .files import PathLike, ProgressCallback
+from .frames_out import SendResult
 from .handler import MessageHandler, OnMessage, as_handler
+from .in_progress import Desk
 from .inbound import to_inbound
 from .inbox import Entry
-from .outbound import SendResult
+from .login import QrLogin
+from .outbound_run import OutboundRun
 from .outbox import Outbox, make_outbox
 from .ownership import Ownership
-from .qr import QrLogin
-from .quota import Quota
-from .running import Running
-from .runs import OutboundRun
+from .run import Running
+from .send_limits import Allowance
+from .send_limits_rules import Quota
 from .sending import Sender
+from .state import Book
 from .tokens import ContextTokenStore
-from .typing_sign import TypingSigns
-from .vitals import Vitals
+from .typing_indicator import TypingSigns
 from .wire import WeixinMessage
 
 log = get_logger(__name__)

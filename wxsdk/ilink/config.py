@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, Iterable, Optional, Tuple
 from urllib.parse import urlsplit
 
+from ..core.protocol_level import ILINK_LEVEL
+from ..core.redact import Secret
+from ..core.settings import by_name_after
 from ..errors import ConfigError
-from ..protocol_level import ILINK_LEVEL
-from ..redact import Secret
-from ..settings import by_name_after
 from .endpoints import DEFAULT_BOT_AGENT, client_version_number, sanitise_bot_agent
 
 MAX_SECONDS = 366 * 86400.0  # s; a longer duration is a slip, and threads cannot wait for arbitrary ones

@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, ContextManager, Optional, Union
 
+from .frames_out import SendResult
 from .inbound import Inbound
 from .media import MediaInfo
-from .outbound import SendResult
+from .outbound_run import OutboundRun
 from .quotes import RefMessageInfo
-from .runs import OutboundRun
 from .wire import WeixinMessage
 
 if TYPE_CHECKING:
     from .cdn import MediaDoor
     from .sending import Sender
-    from .typing_sign import TypingSigns
+    from .typing_indicator import TypingSigns
 
 Progress = Callable[[int, int], None]
 """progress(done_bytes, total_bytes): counts bytes of the plain file, never goes back and ends at its size."""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Callable, Optional, Union
 
+from ..core.outbox_rules import OutboxItem
 from ..errors import ConfigError, WxError
-from ..outbox import OutboxItem
 
 if TYPE_CHECKING:
     from .context import MessageContext

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from typing import List, NamedTuple, Optional
 
-from ..redact import Secret
+from ..core.redact import Secret
 from .media import MediaInfo, choose_media
 from .quotes import Lookup, RefMessageInfo, prefix_of, read_quote, spoken_item, spoken_text
 from .wire import MessageItem, MessageState, MessageType, WeixinMessage

@@ -15,11 +15,11 @@ from typing import Callable, Dict, List, Optional, Sequence, Set
 from ..log import get_logger
 from ..runtime.clock import Clock
 from ..runtime.store import Change, Delete, Put
-from .book import Book, parsed
 from .config import WeixinConfig
 from .inbound import MessageKeys, SeenMessages, is_for_handler, keys_of
+from .inbox_rules import CursorProgress
 from .jsontext import dump_json
-from .progress import CursorProgress
+from .state import Book, parsed
 from .tables import CONTEXT_TOKENS, CURSOR, INBOX, SEEN, STATE
 from .wire import WeixinMessage
 

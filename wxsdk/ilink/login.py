@@ -1,321 +1,229 @@
-"""The QR login as a state machine: what each answer means and what to do next (protocol-ilink, 6). Performs nothing.
-
-::
-
-    dance = begin(config, now, timeout)
-    # fetch a code and show it
-    dance = after_code(dance, config, now)
-    # look: ask dance.base_url, with dance.verify_code, for at most poll_timeout(dance, now, ...)
-    step = after_status(dance, read_status(reply, dance.base_url, config), now)
-    # or, without an answer, after_trouble(dance, error, now)
-    # report step.status when step.changed, then do step.action with step.dance
-"""
+"""Logging a bot in by QR code (protocol-ilink, 6): step by step, or the whole dance."""
 
 from __future__ import annotations
 
-import dataclasses
-import re
-from dataclasses import dataclass
-from enum import Enum
-from typing import Optional, Sequence
-from urllib.parse import urlsplit
+import io
+from typing import Any, Callable, Optional, Sequence
 
+from ..core.redact import Secret
 from ..errors import ConfigError, LoginError, TransportError, WxError
 from ..log import get_logger
-from ..redact import Secret
-from ..settings import check_seconds
-from .config import WeixinConfig, check_url
-from .wire import QrCodeReply, QrStatusReply
+from ..runtime.clock import Clock
+from .api import ILinkApi
+from .config import WeixinConfig
+from .login_rules import (
+    LOGIN_TIMEOUT,
+    Action,
+    Dance,
+    LoginState,
+    LoginStatus,
+    Step,
+    after_code,
+    after_code_failure,
+    after_status,
+    after_trouble,
+    begin,
+    check_code,
+    poll_timeout,
+    read_status,
+    with_verify_code,
+)
 
 log = get_logger(__name__)
 
-MAX_CODES = 3  # QR codes of one login in all; protocol-ilink, 6
-CODE_LIFE = 300.0  # s; protocol-ilink, 6
-LOGIN_TIMEOUT = 480.0  # s for a whole login; protocol-ilink, 6
-POLL_DELAY = 1.0  # s between two looks; protocol-ilink, 6
-CODE_TRIES = 3  # to fetch one code
-CODE_RETRY_DELAY = 2.0  # s before the next try to fetch one
-MIN_POLL_TIMEOUT = 1.0  # s; a look needs some time even when the code is about to end
-MAX_VERIFY_CODE_CHARS = 32  # the number on the phone has a few digits
-HOME_DOMAIN = "weixin.qq.com"  # protocol-ilink, 6
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
-_HOST_NAME = re.compile(r"(?=.{1,253}\Z)(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
-_START_ANEW = "Start the login again."
+FINAL_STATES = (
+    LoginState.CONFIRMED,
+    LoginState.ALREADY_BOUND,
+    LoginState.EXPIRED,
+    LoginState.VERIFY_CODE_BLOCKED,
+)
+PNG_SCALE = 6  # pixels a module: large enough for a phone's camera on any screen
+
+OnQrcode = Callable[["QrLoginSession"], Any]
+OnStatus = Callable[[LoginStatus], Any]
+AskVerifyCode = Callable[[bool], str]
 
 
-class LoginState(Enum):
-    """Where a login stands. ALREADY_BOUND is success without new credentials."""
+class QrLoginSession:
+    """A QR code to be scanned with WeChat. In Jupyter it shows itself as a picture.
 
-    WAIT = "wait"
-    SCANNED = "scaned"
-    REDIRECT = "scaned_but_redirect"
-    NEED_VERIFY_CODE = "need_verifycode"
-    VERIFY_CODE_BLOCKED = "verify_code_blocked"
-    EXPIRED = "expired"
-    ALREADY_BOUND = "binded_redirect"
-    CONFIRMED = "confirmed"
-
-
-@dataclass(frozen=True)
-class LoginStatus:
-    """One look at a login. The credentials are there when the state is CONFIRMED, else None.
-
-    base_url: where the bot's API is from now on. poll_base_url: with REDIRECT, where to look from now on.
+    qrcode: its id; who knows it can ask for the token. qrcode_img_content: the address to show as a QR code.
     """
 
-    state: LoginState
-    bot_token: Optional[Secret] = None
-    ilink_bot_id: Optional[str] = None
-    base_url: Optional[str] = None
-    ilink_user_id: Optional[str] = None
-    poll_base_url: Optional[str] = None
+    def __init__(self, qrcode: str, qrcode_img_content: str, base_url: str) -> None:
+        self.qrcode = Secret(qrcode)
+        self.qrcode_img_content = Secret(qrcode_img_content)
+        self._poll_base_url = base_url
+
+    def __repr__(self) -> str:
+        return "<QrLoginSession>"
+
+    def terminal(self) -> str:
+        """The code in characters, for a terminal. ConfigError when the extra ``qr`` is not installed."""
+        drawn = io.StringIO()
+        _segno().make_qr(str(self.qrcode_img_content)).terminal(out=drawn, compact=True)
+        return drawn.getvalue()
+
+    def _repr_png_(self) -> bytes:
+        drawn = io.BytesIO()
+        _segno().make_qr(str(self.qrcode_img_content)).save(drawn, kind="png", scale=PNG_SCALE)
+        return drawn.getvalue()
+
+    def _repr_svg_(self) -> str:
+        return str(_segno().make_qr(str(self.qrcode_img_content)).svg_inline(scale=PNG_SCALE))
 
 
-class Action(Enum):
-    """What follows a look."""
+class QrLogin:
+    """The login at the server of a client's config, until it is redirected. Any thread may use it; every call blocks.
 
-    POLL = "look again after the delay"
-    NEW_CODE = "fetch and show another QR code"
-    ASK = "ask the person for the number on the phone, then look at once"
-    DONE = "the login is over"
-    FAIL = "the login is over: raise the step's error"
-
-
-NEXT = {
-    LoginState.WAIT: Action.POLL,
-    LoginState.SCANNED: Action.POLL,
-    LoginState.REDIRECT: Action.POLL,
-    LoginState.NEED_VERIFY_CODE: Action.ASK,
-    LoginState.VERIFY_CODE_BLOCKED: Action.NEW_CODE,
-    LoginState.EXPIRED: Action.NEW_CODE,
-    LoginState.ALREADY_BOUND: Action.DONE,
-    LoginState.CONFIRMED: Action.DONE,
-}
-
-
-@dataclass(frozen=True)
-class Dance:
-    """A login under way. Times are seconds of one monotonic clock.
-
-    base_url: where to look. deadline: end of the whole login. codes: shown so far. code_ends: end of the shown one.
-    verify_code: to be sent with every look until it is accepted. reported: the state last reported.
+    Nothing here changes a client or stores anything: the token is in the LoginStatus.
     """
 
-    base_url: str
-    deadline: float
-    codes: int = 0
-    code_ends: float = 0.0
-    code_failures: int = 0
-    verify_code: Optional[Secret] = None
-    reported: Optional[LoginState] = None
+    def __init__(self, config: WeixinConfig, api: ILinkApi, clock: Optional[Clock] = None) -> None:
+        self._config = config
+        self._api = api
+        self._clock = clock or Clock()
+
+    def start(self, bot_type: Optional[str] = None, local_tokens: Sequence[str] = ()) -> QrLoginSession:
+        """Fetch a QR code. It lives 5 minutes.
+
+        local_tokens: bot tokens known here, newest first; ten are sent, so that the platform can tell ALREADY_BOUND.
+        Raises ConfigError, LoginError when the platform gave no code, TransportError or ApiError.
+        """
+        if isinstance(local_tokens, (str, bytes)) or not all(isinstance(token, str) for token in local_tokens):
+            raise ConfigError("local_tokens is no list of tokens.", remedy="Give the known tokens, newest first.")
+        reply = check_code(self._api.get_qr_code(bot_type, local_tokens))
+        return QrLoginSession(str(reply.qrcode), str(reply.qrcode_img_content), self._config.base_url)
+
+    def poll_status(self, session: QrLoginSession, verify_code: Optional[str] = None) -> LoginStatus:
+        """One look at the state of *session*'s code; ask again about once a second.
+
+        A redirect is followed by the next look. A timeout or a gateway's error means WAIT. Raises TransportError for
+        other failures on the way, ApiError for a refusal, LoginError for an answer that cannot be trusted.
+        """
+        try:
+            return self._look(session, verify_code, self._config.qr_status_timeout)
+        except TransportError as error:
+            if error.kind == "timeout" or (error.status or 0) >= 500:
+                return LoginStatus(LoginState.WAIT)
+            raise
+
+    def login(
+        self,
+        *,
+        on_qrcode: OnQrcode,
+        on_status: Optional[OnStatus] = None,
+        ask_verify_code: Optional[AskVerifyCode] = None,
+        timeout: float = LOGIN_TIMEOUT,
+        bot_type: Optional[str] = None,
+        local_tokens: Sequence[str] = (),
+    ) -> LoginStatus:
+        """The whole login, on the calling thread; Ctrl-C ends it. CONFIRMED or ALREADY_BOUND comes back.
+
+        on_qrcode(session) is called for each code to be shown (three at most), on_status(status) for each change, the
+        last one included, ask_verify_code(was_wrong) when the phone shows a number that has to be entered here. Trouble
+        on the way is waited out. Raises LoginError when it cannot go on or *timeout* seconds are over, ConfigError,
+        what the callbacks raise, and the TransportError or ApiError that kept coming when no code could be fetched.
+        """
+        dance = begin(self._config, self._clock.now(), timeout)
+        try:
+            while True:
+                session, dance = self._show_code(dance, on_qrcode, bot_type, local_tokens)
+                step = self._watch(session, dance, on_status, ask_verify_code)
+                if step.action is Action.DONE:
+                    return step.status
+                dance = step.dance
+        finally:
+            self._done()
+
+    def _show_code(
+        self, dance: Dance, on_qrcode: OnQrcode, bot_type: Optional[str], local_tokens: Sequence[str]
+    ) -> tuple[QrLoginSession, Dance]:
+        while True:
+            try:
+                session = self.start(bot_type, local_tokens)
+                break
+            except WxError as error:
+                retry = after_code_failure(dance, error, self._clock.now())
+                if retry is None:
+                    raise
+                log.info("no QR code could be fetched, trying again: %s", error)
+                self._pause(retry.delay)
+                dance = retry.dance
+        on_qrcode(session)
+        return session, after_code(dance, self._config, self._clock.now())
+
+    def _watch(
+        self,
+        session: QrLoginSession,
+        dance: Dance,
+        on_status: Optional[OnStatus],
+        ask_verify_code: Optional[AskVerifyCode],
+    ) -> Step:
+        """Look until the login is over or needs another code."""
+        while True:
+            step = self._step(session, dance)
+            dance = step.dance
+            if step.changed and on_status is not None:
+                on_status(step.status)
+            if step.error is not None:
+                raise step.error
+            if step.action in (Action.DONE, Action.NEW_CODE):
+                return step
+            if step.action is Action.ASK:
+                if ask_verify_code is None:
+                    raise LoginError("The phone shows a number to be entered here.", remedy="Give ask_verify_code.")
+                dance = with_verify_code(dance, ask_verify_code(step.was_wrong))
+            self._pause(step.delay)
+
+    def _step(self, session: QrLoginSession, dance: Dance) -> Step:
+        patience = poll_timeout(dance, self._clock.now(), self._config.qr_status_timeout)
+        try:
+            status = self._look(session, dance.verify_code, patience)
+        except (ConfigError, LoginError):
+            raise
+        except WxError as error:
+            log.info("a look at the login failed, trying again: %s", error)
+            return after_trouble(dance, error, self._clock.now())
+        return after_status(dance, status, self._clock.now())
+
+    def _look(self, session: QrLoginSession, verify_code: Optional[str], timeout: float) -> LoginStatus:
+        base_url = session._poll_base_url
+        reply = self._api.get_qr_status(session.qrcode, verify_code, base_url=base_url, timeout=timeout)
+        status = read_status(reply, base_url, self._config)
+        if status.poll_base_url:
+            session._poll_base_url = status.poll_base_url
+        if status.state in FINAL_STATES:
+            self._done()
+        return status
+
+    def _pause(self, seconds: float) -> None:
+        if seconds > 0:
+            self._clock.event().wait(seconds)
+
+    def _done(self) -> None:
+        """A client's connections are its own business."""
 
 
-@dataclass(frozen=True)
-class Step:
-    """What follows: *status* is to be reported when *changed*. was_wrong: with ASK, the last number was refused.
+class StandaloneQrLogin(QrLogin):
+    """The login without a client: ``StandaloneQrLogin(WeixinConfig(token=""))``. Nothing is opened here."""
 
-    error: with FAIL.
-    """
+    def __init__(self, config: WeixinConfig, *, _clock: Optional[Clock] = None) -> None:
+        if not isinstance(config, WeixinConfig):
+            raise ConfigError("The config is no WeixinConfig.", remedy='Give WeixinConfig(token="").')
+        super().__init__(config, ILinkApi(config), _clock)
 
-    dance: Dance
-    action: Action
-    status: LoginStatus
-    changed: bool
-    delay: float = 0.0
-    was_wrong: bool = False
-    error: Optional[LoginError] = None
+    def close(self) -> None:
+        """Close the idle connections; done by itself when a login is over."""
+        self._api.close()
 
-
-def begin(config: WeixinConfig, now: float, timeout: float = LOGIN_TIMEOUT) -> Dance:
-    """A login that may take *timeout* seconds in all. ConfigError for a nonsense timeout."""
-    return Dance(config.base_url, now + check_seconds("timeout", timeout, above_zero=True))
+    def _done(self) -> None:
+        self.close()
 
 
-def check_code(reply: QrCodeReply) -> QrCodeReply:
-    """*reply* when it holds a code to show; LoginError when not."""
-    if not reply.qrcode or not reply.qrcode_img_content:
-        raise LoginError("The platform gave no QR code.", remedy="Check base_url, and try again later.")
-    return reply
-
-
-def after_code(dance: Dance, config: WeixinConfig, now: float) -> Dance:
-    """Another code was fetched and is shown: everything about the last one is over, the redirect too."""
-    return dataclasses.replace(
-        dance,
-        base_url=config.base_url,
-        codes=dance.codes + 1,
-        code_ends=now + CODE_LIFE,
-        code_failures=0,
-        verify_code=None,
-        reported=None,
-    )
-
-
-def after_code_failure(dance: Dance, error: WxError, now: float) -> Optional[Step]:
-    """No code could be fetched: wait step.delay and fetch again, or None: raise *error*, it will not pass."""
-    failures = dance.code_failures + 1
-    if not isinstance(error, TransportError) or failures >= CODE_TRIES or now + CODE_RETRY_DELAY >= dance.deadline:
-        return None
-    status = LoginStatus(LoginState.WAIT)
-    counted = dataclasses.replace(dance, code_failures=failures)
-    return Step(counted, Action.NEW_CODE, status, changed=False, delay=CODE_RETRY_DELAY)
-
-
-def with_verify_code(dance: Dance, code: object) -> Dance:
-    """The person gave *code*; it goes with every look from now on. ConfigError when it is no number or text."""
-    text = code.strip() if isinstance(code, str) else ""
-    if not text or len(text) > MAX_VERIFY_CODE_CHARS or not text.isprintable():
-        raise ConfigError("The verify code is not usable.", remedy="Give the number that the phone shows, as text.")
-    return dataclasses.replace(dance, verify_code=Secret(text))
-
-
-def poll_timeout(dance: Dance, now: float, longest: float) -> float:
-    """Seconds that the next look may take: *longest*, or what is left of the code's or the login's time."""
-    return max(min(longest, dance.code_ends - now, dance.deadline - now), MIN_POLL_TIMEOUT)
-
-
-def after_trouble(dance: Dance, error: WxError, now: float) -> Step:
-    """A look failed: the same as an answer that says to wait. *error* is the cause of the step's."""
-    step = after_status(dance, LoginStatus(LoginState.WAIT), now)
-    if step.error is not None:
-        step.error.__cause__ = error
-    return step
-
-
-def after_status(dance: Dance, status: LoginStatus, now: float) -> Step:
-    """What follows *status*. It fails when the time, or the third code, is used up."""
-    action = NEXT[status.state]
-    if action in (Action.POLL, Action.ASK) and dance.code_ends <= now < dance.deadline:
-        status, action = LoginStatus(LoginState.EXPIRED), Action.NEW_CODE
-    error = _failure(dance, status, now)
-    if error is not None:
-        action = Action.FAIL
-    base_url = status.poll_base_url or dance.base_url
-    # Two redirects in a row wait for each other, so that servers that send it to and fro are not stormed.
-    moved = base_url != dance.base_url and dance.reported is not LoginState.REDIRECT
-    following = dataclasses.replace(
-        dance,
-        base_url=base_url,
-        # Only "scaned" says that the number was right; until then a lost look must not lose it.
-        verify_code=None if status.state is LoginState.SCANNED else dance.verify_code,
-        reported=status.state,
-    )
-    return Step(
-        following,
-        action,
-        status,
-        changed=status.state is not dance.reported,
-        delay=POLL_DELAY if action is Action.POLL and not moved else 0.0,
-        was_wrong=action is Action.ASK and dance.verify_code is not None,
-        error=error,
-    )
-
-
-def _failure(dance: Dance, status: LoginStatus, now: float) -> Optional[LoginError]:
-    """Why nothing can follow *status*, None when something can."""
-    action = NEXT[status.state]
-    if action is not Action.DONE and now >= dance.deadline:
-        return LoginError("Nobody completed the login in time.", remedy=_START_ANEW)
-    if action is Action.NEW_CODE and dance.codes >= MAX_CODES:
-        blocked = status.state is LoginState.VERIFY_CODE_BLOCKED
-        why = "Wrong numbers were entered too often" if blocked else "The QR code expired unused"
-        return LoginError(f"{why}, and {MAX_CODES} codes were shown.", remedy=_START_ANEW)
-    return None
-
-
-def read_status(reply: QrStatusReply, base_url: str, config: WeixinConfig) -> LoginStatus:
-    """What an answer says. *base_url*: where it came from.
-
-    An unknown state means to wait. LoginError for a confirmation without credentials, and for a redirect outside of
-    login_hosts, which would give the QR code away.
-    """
+def _segno() -> Any:
     try:
-        state = LoginState(reply.status)
-    except ValueError:
-        state = LoginState.WAIT
-    if state is LoginState.REDIRECT:
-        return LoginStatus(state, poll_base_url=_redirect(reply.redirect_host, base_url, config))
-    if state is not LoginState.CONFIRMED:
-        return LoginStatus(state)
-    if not reply.ilink_bot_id or not reply.bot_token:
-        missing = "bot_token" if reply.ilink_bot_id else "ilink_bot_id"
-        raise LoginError(f"The login was confirmed without {missing}.", remedy=_START_ANEW)
-    return LoginStatus(
-        state,
-        bot_token=reply.bot_token,
-        ilink_bot_id=reply.ilink_bot_id,
-        base_url=_api_url(reply.baseurl, base_url, config),
-        ilink_user_id=reply.ilink_user_id,
-    )
-
-
-def _redirect(host: Optional[str], base_url: str, config: WeixinConfig) -> Optional[str]:
-    """The address to look at from now on, None to stay when the platform named no host."""
-    if not host:
-        return None
-    if is_login_host(host, config.login_hosts):
-        return f"https://{host.lower()}"
-    listed = _is_loopback(f"//{host}") and is_login_host(urlsplit(f"//{host}").hostname or "", config.login_hosts)
-    if listed and _is_loopback(base_url):
-        return f"{urlsplit(base_url).scheme}://{host}"  # the simulator: from this machine to this machine
-    raise LoginError(
-        f"The login was redirected outside of {HOME_DOMAIN} and login_hosts.",
-        remedy="If that is right, add its domain to login_hosts; if not, somebody is between you and the platform.",
-    )
-
-
-def _api_url(url: Optional[str], base_url: str, config: WeixinConfig) -> str:
-    """Where the bot's API is: at *url*, or where the login is confirmed when that cannot be used.
-
-    A confirmed login is not lost for its address, since the code cannot be scanned again; and no token goes where the
-    platform did not say, or unencrypted.
-    """
-    if not url:
-        return base_url
-    address = _with_scheme(url.strip(), base_url)
-    try:
-        check_url("baseurl", address)
-    except ConfigError:
-        log.warning("the login gave an unusable address of the API; the one that was asked is kept: %s", base_url)
-        return base_url
-    parts = urlsplit(address)
-    if parts.scheme == "https":
-        if not is_login_host(parts.hostname or "", config.login_hosts):
-            # The platform made the token, so it may say where it serves; but a person should know.
-            log.warning("the API of the new token is at %s, outside of %s and login_hosts", parts.netloc, HOME_DOMAIN)
-        return address
-    same = any(parts[:2] == urlsplit(known)[:2] for known in (base_url, config.base_url))
-    if same or (_is_loopback(address) and _is_loopback(config.base_url)):
-        return address
-    log.warning(
-        "the login gave an address of the API without TLS, which would show the token (%s); the one that was asked is"
-        " kept: %s",
-        parts.netloc,
-        base_url,
-    )
-    return base_url
-
-
-def _with_scheme(url: str, base_url: str) -> str:
-    """*url*; when it has no scheme: https, or that of *base_url* from this machine to this machine (the simulator)."""
-    if "://" in url:
-        return url
-    rest = url[2:] if url.startswith("//") else url
-    scheme = urlsplit(base_url).scheme if _is_loopback(base_url) and _is_loopback(f"//{rest}") else "https"
-    return f"{scheme}://{rest}"
-
-
-def is_login_host(host: str, login_hosts: Sequence[str]) -> bool:
-    """Whether *host* is a plain host name equal to, or under, weixin.qq.com or one of *login_hosts*."""
-    name = host.lower()
-    if not _HOST_NAME.fullmatch(name):
-        return False
-    return any(name == domain or name.endswith(f".{domain}") for domain in (HOME_DOMAIN, *login_hosts))
-
-
-def _is_loopback(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.hostname in _LOOPBACK and parts.username is None and not parts.path.strip("/") and parts.port != 0
-    except ValueError:
-        return False
+        import segno  # only those who draw codes need it
+    except ImportError as exc:
+        raise ConfigError("Drawing a QR code needs segno.", remedy="Run: pip install 'wxsdk[qr]'") from exc
+    return segno

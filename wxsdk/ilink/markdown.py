@@ -15,8 +15,8 @@ import re
 from bisect import bisect_right
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
+from ..core.textsplit import Fence, closes, opening_fence
 from ..errors import ConfigError
-from ..textsplit import Fence, closes, opening_fence
 
 EAGER_CHARS = 512  # a line up to here is looked at again with every delta, a longer one whenever it grew by an eighth
 MAX_EMPHASIS = 3  # marks in a row; more are no emphasis

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import Callable, Dict, Iterable, List, Optional, Tuple
 from urllib.parse import quote
 
-from ..redact import Secret
+from ..core.redact import Secret
 from .wire import CDNMedia, MessageItem, MessageItemType, UploadUrlReply
 
 MAX_NAME_BYTES = 200  # UTF-8; common file systems take 255, the rest is for a suffix against doubles

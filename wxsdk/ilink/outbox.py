@@ -8,17 +8,17 @@ import secrets
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
+from ..core.outbox_rules import Entry, OutboxItem, Sent, Verdict
 from ..errors import WxError
-from ..outbox import Entry, OutboxItem, Sent, Verdict
 from ..runtime.clock import Clock
+from ..runtime.files import PathLike, SourceFile
 from ..runtime.outbox_worker import Keep, OutboxCalls, Postbox
 from ..runtime.store import Store
-from .allowance import Allowance
 from .config import WeixinConfig
 from .endpoints import new_client_id
-from .files import PathLike, SourceFile
-from .outbound import check_recipient
+from .frames_out import check_recipient
 from .outbox_rules import Attempt, Payload, after_failure, is_refusal, payload_of
+from .send_limits import Allowance
 from .sending import Sender
 from .tables import OUTBOX
 from .tokens import ContextTokenStore

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
+from ..core.outbox_rules import GiveUp, Retry, Verdict, WaitForUser, after_network_failure, backoff
 from ..errors import ApiError, LimitExceeded, SendRejected, TokenStale, TransportError, UploadFailed, WxError
-from ..outbox import GiveUp, Retry, Verdict, WaitForUser, after_network_failure, backoff
-from .answers import BUSY, NO_INBOUND_YET, UNREADABLE_CODE
+from .errors import BUSY, NO_INBOUND_YET, UNREADABLE_CODE
 
 REOPEN_FIRST = 600.0  # seconds after a rejection that our own count cannot explain; a burst blocks for minutes to an
 REOPEN_LONGEST = 3600.0  # hour, and every further send makes it longer (protocol-ilink, 4)

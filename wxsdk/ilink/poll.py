@@ -13,22 +13,13 @@ from ..errors import StoreError, TokenStale, TransportError, WxError
 from ..health import HealthState
 from ..log import get_logger
 from ..runtime.clock import Clock
+from ..runtime.health_record import RunVitals
 from ..runtime.worker import Worker
 from .api import ILinkApi
-from .book import Book
 from .config import WeixinConfig
 from .inbox import Entry, Inbox
-from .updates import (
-    Kind,
-    PollStep,
-    Verdict,
-    after_new_token,
-    after_poll,
-    first_state,
-    judge_answer,
-    judge_error,
-)
-from .vitals import RunVitals
+from .poll_rules import Kind, PollStep, Verdict, after_new_token, after_poll, first_state, judge_answer, judge_error
+from .state import Book
 
 log = get_logger(__name__)
 

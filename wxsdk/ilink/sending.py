@@ -10,23 +10,20 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Dict, List, Optional, Set
 
+from ..core.textsplit import split_text
 from ..errors import ApiError, ConfigError, TransportError, WxError
 from ..log import get_logger
 from ..runtime.clock import Clock
+from ..runtime.files import PathLike, ProgressCallback, SourceFile
 from ..runtime.forked import tell_of_forks
+from ..runtime.health_record import Vitals
 from ..runtime.turns import KeyedTurns
-from ..textsplit import split_text
-from .allowance import Allowance
-from .answers import retry_delay
 from .api import ILinkApi
-from .book import Book
 from .cdn import MediaDoor
 from .config import WeixinConfig
 from .endpoints import new_client_id
-from .files import PathLike, ProgressCallback, SourceFile
-from .markdown import filter_markdown
-from .media import kind_for
-from .outbound import (
+from .errors import retry_delay
+from .frames_out import (
     SendResult,
     check_context_token,
     check_recipient,
@@ -39,8 +36,11 @@ from .outbound import (
     tool_result_item,
     tool_start_item,
 )
+from .markdown import filter_markdown
+from .media import kind_for
+from .send_limits import Allowance
+from .state import Book
 from .tokens import ContextTokenStore
-from .vitals import Vitals
 from .wire import MessageItem, WeixinMessage
 
 log = get_logger(__name__)

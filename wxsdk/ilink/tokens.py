@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Dict, List, Mapping, Optional
 
+from ..core.redact import Secret
 from ..errors import ConfigError
-from ..redact import Secret
 from ..runtime.clock import Clock
 from ..runtime.store import Change, Put, Store
 from .jsontext import check_whole_characters

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Dict, List, Optional
 
-from ..redact import Secret
-from ..wiretype import WireType, extra_field
+from ..core.redact import Secret
+from ..core.wiretype import WireType, extra_field
 
 MAX_DEPTH = 64  # levels of nesting kept of a message; real ones have 8, and Python's own limit is near 1,000
 

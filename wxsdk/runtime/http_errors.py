@@ -10,8 +10,8 @@ from typing import Any, Iterator, List, Tuple
 import requests
 import urllib3
 
+from ..core.redact import scrub_exception
 from ..errors import ConfigError, TransportError
-from ..redact import scrub_exception
 from .http_connections import Call, Refused
 from .sockets import Interrupted
 

@@ -12,10 +12,22 @@ import threading
 from functools import partial
 from typing import Any, Callable, Dict, List, Optional, Sequence, Set
 
+from ..core.outbox_rules import (
+    Entry,
+    Expired,
+    GiveUp,
+    Idle,
+    Lines,
+    OutboxItem,
+    Sent,
+    Step,
+    Try,
+    Verdict,
+    after_network_failure,
+)
+from ..core.settings import check_seconds
 from ..errors import ConfigError, WxError
 from ..log import get_logger
-from ..outbox import Entry, Expired, GiveUp, Idle, Lines, OutboxItem, Sent, Step, Try, Verdict, after_network_failure
-from ..settings import check_seconds
 from .clock import Clock
 from .store import Change, Delete, Put, Store
 from .worker import Worker, join_all, next_number

@@ -16,8 +16,8 @@ import threading
 import weakref
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
+from ..core.settings import check_seconds
 from ..errors import ConfigError, StoreError
-from ..settings import check_seconds
 from .store import Change, Delete, Put
 
 APPLICATION_ID = 0x77785344  # "wxSD"; at byte 68 of the file, so that another program's database is told apart

@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 
 import websocket
 
+from ..core.redact import scrub_exception
 from ..errors import ConfigError, ConnectionLost, TransportError
-from ..redact import scrub_exception
 from . import sockets
 from .http import environment_proxy
 from .http_connections import verifying_context

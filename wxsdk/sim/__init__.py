@@ -12,12 +12,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, List
 
 if TYPE_CHECKING:
-    from .aibot import AiBotSim as AiBotSim
-    from .ilink import ILinkSim as ILinkSim
+    from .aibot.simulator import AiBotSim as AiBotSim
+    from .ilink.simulator import ILinkSim as ILinkSim
 
 __all__ = ["AiBotSim", "ILinkSim"]
 
-_HOMES = {"AiBotSim": ".aibot", "ILinkSim": ".ilink"}
+_HOMES = {"AiBotSim": ".aibot.simulator", "ILinkSim": ".ilink.simulator"}
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,280 @@
+"""AiBotSim: the gateway of WeCom's AI bots on a free loopback port, for tests, demos and playing.
+
+It speaks protocol-aibot through its own eyes and imports nothing of the client, so that one misreading cannot
+sit on both sides.
+
+    with AiBotSim() as sim:
+        client = WSClient(WSClientOptions(bot_id=sim.bot_id, secret=sim.secret, ws_url=sim.ws_url))
+        ...
+        with client:
+            alice = sim.user("alice")
+            alice.says("hello")                      # waits until a bot is subscribed
+            answer = alice.expects()                 # a stream counts once it is finished
+            assert answer.text == "echo: hello"
+            assert not sim.thinking() and not sim.violations
+"""
+
+from __future__ import annotations
+
+import ssl
+import time
+from typing import Any, Callable, Dict, List, Optional, Sequence, Union
+
+from . import wire
+from .callbacks import Flood
+from .connection import ConnectionRecord
+from .content import HOSTILE_NAMES, Generated
+from .desk import FrameDesk, SimFrame
+from .errors import SimError, SimTimeout
+from .faults import AckFault, AiBotFaults
+from .gateway import Gateway
+from .media import SimMedia
+from .state import Bubble, Settings, Violation
+from .uploads import Upload
+from .users import SimUser
+from .views import SimGroup, SimMessage, SimSent
+
+__all__ = [
+    "HOSTILE_NAMES",
+    "AckFault",
+    "AiBotFaults",
+    "AiBotSim",
+    "ConnectionRecord",
+    "Generated",
+    "Settings",
+    "SimError",
+    "SimFrame",
+    "SimGroup",
+    "SimMedia",
+    "SimMessage",
+    "SimSent",
+    "SimTimeout",
+    "SimUser",
+    "Violation",
+]
+
+DEFAULT_BOT_ID = "aib-sim-bot"
+
+
+class AiBotSim:
+    """The simulated gateway. A context manager; or start() and stop(), each harmless when repeated.
+
+    *clock*: seconds since the epoch, for every window and life (`advance` moves it on). *ssl_context*: a
+    server context makes ws_url a wss one. The other switches are attributes of ``settings`` and may be turned
+    at any time; see Settings.
+
+    All methods may be called from any thread. Threads are daemons named ``wxsdk-sim-…`` and are joined by
+    stop().
+    """
+
+    def __init__(
+        self,
+        *,
+        bot_id: str = DEFAULT_BOT_ID,
+        secret: Optional[str] = None,
+        clock: Callable[[], float] = time.time,
+        ssl_context: Optional[ssl.SSLContext] = None,
+        drops_equal_final: bool = True,
+        enforce_rates: bool = False,
+        errors_without_req_id: bool = False,
+        kick_keeps_open: bool = False,
+        record_frames: bool = True,
+    ) -> None:
+        self.settings = Settings(drops_equal_final, enforce_rates, errors_without_req_id, kick_keeps_open)
+        self.bot_id = bot_id
+        self.secret = secret if secret is not None else wire.mint("secret")
+        self._advanced = 0.0
+        self._clock = clock
+        self._desk = FrameDesk(self.now, self.settings)
+        self._desk.record_frames = record_frames
+        self._gateway = Gateway(self._desk, ssl_context, masked_pong=lambda: self.settings.masked_pong)
+        self._desk.gateway = self._gateway
+        self._tls = ssl_context is not None
+        self._users: Dict[str, SimUser] = {}
+        self._groups: Dict[str, SimGroup] = {}
+        self.faults = AiBotFaults(self._desk)
+        self.add_bot(self.bot_id, self.secret)
+
+    # -- life ----------------------------------------
+
+    def start(self) -> AiBotSim:
+        """Bind a free port (the same one as before after a stop) and serve."""
+        self._desk.stopped.clear()
+        self._gateway.start()
+        return self
+
+    def stop(self) -> bool:
+        """End every connection and download, join every thread; True when all have ended. Takes some
+        milliseconds. Twice is once.
+        """
+        self._desk.stopped.set()
+        self._desk.notify()  # whoever waits leaves
+        ended = self._gateway.stop()
+        ended = self.faults.join(1.0) and ended
+        return self._desk.media.stop() and ended
+
+    def __enter__(self) -> AiBotSim:
+        return self.start()
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.stop()
+
+    @property
+    def ws_url(self) -> str:
+        """Where a client connects."""
+        if not self._gateway.port:
+            raise SimError("ws_url is known once the simulator has been started")
+        return f"{'wss' if self._tls else 'ws'}://{self._gateway.host}:{self._gateway.port}/"
+
+    @property
+    def port(self) -> int:
+        return self._gateway.port
+
+    # -- who is there ----------------------------------------
+
+    def add_bot(self, bot_id: str, secret: str) -> None:
+        """Let a further bot subscribe."""
+        with self._desk.changed:
+            self._desk.world.bots[bot_id] = secret
+
+    def user(self, userid: str) -> SimUser:
+        """The person of that userid; the same one each time. From now on the bot may push to it."""
+        with self._desk.changed:
+            self._desk.world.users.add(userid)
+            return self._users.setdefault(userid, SimUser(self._desk, userid))
+
+    def group(self, chatid: str, members: Sequence[Union[str, SimUser]] = ()) -> SimGroup:
+        """The group chat of that chatid, with *members* added. A user who speaks in it joins it."""
+        with self._desk.changed:
+            self._desk.world.groups.setdefault(chatid, [])
+            group = self._groups.setdefault(chatid, SimGroup(self._desk, chatid))
+        return group.add(*(one if isinstance(one, str) else one.id for one in members))
+
+    # -- time ----------------------------------------
+
+    def now(self) -> float:
+        """The simulator's time: its clock plus what advance() has added."""
+        return self._clock() + self._advanced
+
+    def advance(self, seconds: float) -> None:
+        """Let the platform's windows and lives run on by *seconds*, at once."""
+        with self._desk.changed:
+            self._advanced += seconds
+            self._desk.changed.notify_all()
+
+    def expire_stream(self, which: Union[str, SimMessage, None] = None) -> int:
+        """From now on answer frames of this stream (a SimMessage, a stream id; None: every open one) with
+        846608; how many.
+        """
+        with self._desk.changed:
+            met = [bubble for bubble in self._desk.world.bubbles if bubble.kind == "stream" and not bubble.finished]
+            if which is not None:
+                met = [bubble for bubble in met if which in (bubble.stream_id, SimMessage(self._desk, bubble, ""))]
+            for bubble in met:
+                bubble.expired = True
+            self._desk.changed.notify_all()
+            return len(met)
+
+    def expire_request(self, which: Union[str, SimSent]) -> None:
+        """From now on answer replies to this callback with 846604."""
+        with self._desk.changed:
+            self._desk.world.requests[which if isinstance(which, str) else which.req_id].over = True
+
+    # -- what was seen ----------------------------------------
+
+    @property
+    def frames(self) -> List[SimFrame]:
+        """Every well-formed frame the clients wrote, in order, with its verdict."""
+        with self._desk.changed:
+            return list(self._desk.frames)
+
+    @property
+    def subscribes(self) -> List[SimFrame]:
+        """Every subscribe, the refused ones included."""
+        with self._desk.changed:
+            return list(self._desk.subscribes)
+
+    @property
+    def pings(self) -> List[SimFrame]:
+        """Every JSON ping."""
+        with self._desk.changed:
+            return list(self._desk.pings)
+
+    @property
+    def connections(self) -> List[ConnectionRecord]:
+        """Every TCP connection since the start, and how each ended."""
+        return list(self._gateway.records)
+
+    @property
+    def violations(self) -> List[Violation]:
+        """What a careful client does not do; a good test ends by asserting that there are none."""
+        with self._desk.changed:
+            return list(self._desk.world.violations)
+
+    @property
+    def uploads(self) -> List[Upload]:
+        """Every upload session, with the order in which its chunks arrived."""
+        with self._desk.changed:
+            return list(self._desk.world.uploads.sessions.values())
+
+    def thinking(self) -> List[SimMessage]:
+        """Streams never finished, as long as the platform still waits for them."""
+        with self._desk.changed:
+            return [self._message(bubble) for bubble in self._desk.world.thinking(self.now())]
+
+    def messages(self) -> List[SimMessage]:
+        """Everything the bots have said, in all chats, oldest first."""
+        with self._desk.changed:
+            return [self._message(bubble) for bubble in self._desk.world.bubbles]
+
+    def _message(self, bubble: Bubble) -> SimMessage:
+        return SimMessage(self._desk, bubble, bubble.chat)
+
+    # -- waiting ----------------------------------------
+
+    def wait_for(self, predicate: Callable[[], Any], timeout: float = 5.0, what: str = "the condition") -> Any:
+        """Return the first true value of *predicate*, asked after each change of the simulator; raises
+        SimTimeout.
+
+        It is called with the simulator's lock held: it may read the simulator, and must not wait for
+        anything.
+        """
+        return self._desk.wait_for(predicate, timeout, what)
+
+    def wait_subscribed(self, bot: Optional[str] = None, timeout: float = 5.0) -> ConnectionRecord:
+        """Return the connection of the bot once it is subscribed; raises SimTimeout."""
+        connection = self.wait_for(lambda: self._desk.subscriber(bot), timeout, "no bot subscribed")
+        record: ConnectionRecord = connection.record
+        return record
+
+    # -- pushing ----------------------------------------
+
+    def push(self, frame: wire.Wire, *, bot: Optional[str] = None, wait: float = 5.0) -> bool:
+        """Write any frame to the subscribed bot, exactly as it is; False when wait is 0 and nobody is
+        subscribed.
+        """
+        return self._desk.push(bot, wire.as_wire(frame), wait)
+
+    def prepare_flood(
+        self,
+        users: Union[SimUser, Sequence[SimUser]],
+        count: int,
+        text: str = "hello",
+        *,
+        bot: Optional[str] = None,
+    ) -> Flood:
+        """Build *count* texts, said by *users* in turn, without writing them; ``.go()`` does."""
+        return Flood(self._desk, [users] if isinstance(users, SimUser) else list(users), count, text, bot)
+
+    def flood(
+        self,
+        users: Union[SimUser, Sequence[SimUser]],
+        count: int,
+        text: str = "hello",
+        *,
+        bot: Optional[str] = None,
+    ) -> Flood:
+        """Push *count* texts as fast as the client reads; req_ids, msgids, started_at and ended_at are in
+        what comes back.
+        """
+        return self.prepare_flood(users, count, text, bot=bot).go()

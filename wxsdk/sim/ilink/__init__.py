@@ -1,0 +1,1 @@
+"""The simulator of the iLink platform (personal WeChat): API, CDN and pretend users."""
