@@ -191,7 +191,8 @@ def test_a_pure_module_imports_nothing_that_does_things(module: Module) -> None:
         f"{module.name} counts as pure, but imports {sorted(foreign)}. Let the caller pass in what these give, or, when"
         " doing things is its purpose, list it under SHELL."
     )
-    past = [name for name in _own(module) if not _is_pure(name) or _package_of(name) not in ("", "core", module.package)]
+    home = ("", "core", module.package)
+    past = [name for name in _own(module) if not _is_pure(name) or _package_of(name) not in home]
     assert not past, f"{module.name} is pure and may import pure modules of the root and of its package, not {past}."
 
 

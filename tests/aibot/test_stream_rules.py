@@ -1,4 +1,4 @@
-"""One streamed answer against a platform that behaves as protocol-aibot, 4 says."""
+"""One streamed answer against a platform that behaves as docs/protocol/aibot, 4 says."""
 
 from __future__ import annotations
 

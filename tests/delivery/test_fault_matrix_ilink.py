@@ -264,7 +264,7 @@ def test_a_gateway_cut_is_no_outage(ilink: ILinkSim, table: List[Row]) -> None:
     assert bot.client.shutdown()
     table.append(("poll", "524", "nothing", health.state.name, str(polls), str(back)))
     assert bot.handler.errors == []
-    assert polls <= 2 * FIRST + 2  # two a second; protocol-ilink, 2
+    assert polls <= 2 * FIRST + 2  # two a second; docs/protocol/ilink, 2
 
 
 @pytest.mark.parametrize("name", ["huge", "gzip bomb"])

@@ -226,7 +226,7 @@ def test_decryption_is_right_or_an_error_for_256_lengths(figure: Figure) -> None
             errors += 1
     figure("decrypted, and wrong keys refused", f"{right} of 256, {errors} of 256")
     assert right == 256
-    assert errors >= 250  # one wrong key in about 250 pads correctly by chance; protocol-aibot, 6
+    assert errors >= 250  # one wrong key in about 250 pads correctly by chance; docs/protocol/aibot, 6
 
 
 @needs_proc

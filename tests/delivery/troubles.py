@@ -15,7 +15,7 @@ from wxsdk.testing import FakeClock
 from .waiting import WAIT
 
 FIRST = 5.0  # seconds of an outage that are counted
-MOST = 4  # requests, or connections, in them; protocol-ilink, 2
+MOST = 4  # requests, or connections, in them; docs/protocol/ilink, 2
 MARGIN = 1.0  # seconds that a recovery may take over the wait that was going on
 SHUTDOWN = 5.0  # seconds that a stop waits for handlers, by default
 

@@ -1,4 +1,4 @@
-"""Headers, bodies and addresses are those of protocol-ilink, 1."""
+"""Headers, bodies and addresses are those of docs/protocol/ilink, 1."""
 
 from __future__ import annotations
 

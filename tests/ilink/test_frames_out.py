@@ -1,4 +1,4 @@
-"""What goes out is exactly what protocol-ilink, 4 and 5 say, and bad arguments never get that far."""
+"""What goes out is exactly what docs/protocol/ilink, 4 and 5 say, and bad arguments never get that far."""
 
 from __future__ import annotations
 

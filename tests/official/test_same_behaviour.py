@@ -54,7 +54,7 @@ def chunk_frames(sim: AiBotSim) -> List[Any]:
 
 
 def expected(chunks: int) -> int:
-    return chunks if chunks <= 4 else 3 if chunks <= 10 else 2  # protocol-aibot, 6
+    return chunks if chunks <= 4 else 3 if chunks <= 10 else 2  # docs/protocol/aibot, 6
 
 
 @pytest.mark.parametrize("chunks", [1, 2, 4, 5, 10, 11])
@@ -90,7 +90,7 @@ def test_two_unanswered_pings_end_the_connection(aibot_node: Node) -> None:
 
 
 def test_a_refused_subscribe_is_tried_again_but_counted_in_all(aibot_node: Node, aibot_sim: AiBotSim) -> None:
-    """A wanted difference: the vendor's number counts further tries, ours all of them (protocol-aibot, 2)."""
+    """A wanted difference: the vendor's number counts further tries, ours all of them (docs/protocol/aibot, 2)."""
     witness = BotWitness(aibot_node, aibot_sim, secret="wrong", maxAuthFailureAttempts=2)
     witness.node.wait_for(
         lambda: [e for e in witness.node.told(witness.channel, "error") if e.get("code")], 10, "the end"

@@ -55,7 +55,7 @@ DECISIONS: List[Wanted] = [
     ),
     Wanted(
         "how often a refused subscribe, or a failed connect, is tried",
-        "The SDK's number counts the further tries, ours all of them (protocol-aibot, 2).",
+        "The SDK's number counts the further tries, ours all of them (docs/protocol/aibot, 2).",
     ),
     Wanted(
         "emphasis in inline code, in fences of tildes and in tables",
@@ -63,7 +63,7 @@ DECISIONS: List[Wanted] = [
     ),
     Wanted(
         "underscores within words, and escaped marks",
-        "The plugin takes them out beside CJK; they are names and paths, or meant to be seen (protocol-ilink, 4).",
+        "The plugin takes them out beside CJK; they are names and paths, or meant to be seen (docs/protocol/ilink, 4).",
     ),
     Wanted(
         "images with brackets in their text or address",

@@ -1,4 +1,4 @@
-"""Who an acknowledgement belongs to (protocol-aibot, 4).
+"""Who an acknowledgement belongs to (docs/protocol/aibot, 4).
 
 An ack carries only a req_id, so at most one frame per req_id is in flight and the others wait in line. What makes it
 hard is an ack that comes after its frame has timed out: it must not answer the frame behind it. The rules:
@@ -24,7 +24,7 @@ from collections import deque
 from enum import Enum
 from typing import Any, Deque, Dict, List, NamedTuple, Optional, Tuple
 
-DEBT_LIFE = 2.0  # ack timeouts, counted from the write; protocol-aibot, 4
+DEBT_LIFE = 2.0  # ack timeouts, counted from the write; docs/protocol/aibot, 4
 
 
 class Admission(Enum):

@@ -1,4 +1,4 @@
-"""AES-256-CBC as the platform uses it (protocol-aibot, 6 and 7); the only module of this package that imports Crypto.
+"""AES-256-CBC as the platform uses it (docs/protocol/aibot, 6 and 7); only this module here imports Crypto.
 
 The key's first 16 bytes are the IV, and PKCS#7 pads to 32 bytes although the cipher's block has 16.
 """
@@ -14,7 +14,7 @@ from Crypto.Cipher import AES
 from ..errors import DecryptError
 
 KEY_BYTES = 32
-PAD_BLOCK = 32  # protocol-aibot, 6
+PAD_BLOCK = 32  # docs/protocol/aibot, 6
 _CIPHER_BLOCK = 16
 _URL_SAFE = str.maketrans("-_", "+/")
 

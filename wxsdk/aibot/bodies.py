@@ -1,4 +1,4 @@
-"""What the bot says: the bodies of replies and pushes as dataclasses (protocol-aibot, 4). Plain dicts do as well.
+"""What the bot says: the bodies of replies and pushes as dataclasses (docs/protocol/aibot, 4). Plain dicts do as well.
 
 The dataclasses hold content only and check nothing; ``checks`` and ``cards`` judge the wire form before it is sent.
 """

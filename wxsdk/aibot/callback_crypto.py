@@ -1,4 +1,4 @@
-"""Callback mode: signatures and texts of HTTP callbacks (protocol-aibot, 7)."""
+"""Callback mode: signatures and texts of HTTP callbacks (docs/protocol/aibot, 7)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..errors import ConfigError, DecryptError
 from .aes import cbc_decrypt, cbc_encrypt, key_bytes
 from .field_checks import need_text
 
-_SALT_BYTES = 16  # random, before the length; protocol-aibot, 7
+_SALT_BYTES = 16  # random, before the length; docs/protocol/aibot, 7
 _LENGTH_BYTES = 4  # big-endian
 
 

@@ -1,4 +1,4 @@
-"""Every rule of protocol-aibot, 5, for the wire form of a card: which parts, which fields, how long, how many."""
+"""Every rule of docs/protocol/aibot, 5, for the wire form of a card: which parts, which fields, how long, how many."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, Tuple
 from ..errors import ConfigError
 from .field_checks import need_distinct, need_feedback, need_flag, need_list, need_object, need_one_of, need_text
 
-MAX_TASK_ID_BYTES = 128  # protocol-aibot, 5, as all below
+MAX_TASK_ID_BYTES = 128  # docs/protocol/aibot, 5, as all below
 MAX_KEY_BYTES = 1024
 MAX_OPTION_ID_BYTES = 128
 MAX_QUESTION_BYTES = 200

@@ -1,4 +1,4 @@
-"""Template cards: the parts as dataclasses and builders for the five kinds (protocol-aibot, 5).
+"""Template cards: the parts as dataclasses and builders for the five kinds (docs/protocol/aibot, 5).
 
     TemplateCard.button_interaction("请审批", buttons=[Button("同意", key="yes", style=1), Button("拒绝", key="no")])
 

@@ -1,4 +1,4 @@
-"""Refusing before sending what the platform would refuse (protocol-aibot, 4).
+"""Refusing before sending what the platform would refuse (docs/protocol/aibot, 4).
 
 All work on the wire form. They raise LimitExceeded for a length, count or window, ConfigError for content that cannot
 be right, Unsupported for what the platform does not do at all; they return nothing.
@@ -16,11 +16,11 @@ from .bodies import WeComMediaType
 from .cards import check_card
 from .field_checks import need_distinct, need_feedback, need_flag, need_list, need_object, need_one_of, need_text
 
-MAX_CONTENT_BYTES = 20_480  # UTF-8, of a stream's snapshot or a Markdown text; protocol-aibot, 4
-MAX_IMAGES = 10  # msg_item of one stream; protocol-aibot, 4
-MAX_IMAGE_BYTES = 10 * 2**20  # before base64; protocol-aibot, 4
-REPLY_WINDOW = 86_400.0  # seconds after the message; protocol-aibot, 4
-EVENT_WINDOW = 5.0  # seconds after enter_chat or a card click; protocol-aibot, 1
+MAX_CONTENT_BYTES = 20_480  # UTF-8, of a stream's snapshot or a Markdown text; docs/protocol/aibot, 4
+MAX_IMAGES = 10  # msg_item of one stream; docs/protocol/aibot, 4
+MAX_IMAGE_BYTES = 10 * 2**20  # before base64; docs/protocol/aibot, 4
+REPLY_WINDOW = 86_400.0  # seconds after the message; docs/protocol/aibot, 4
+EVENT_WINDOW = 5.0  # seconds after enter_chat or a card click; docs/protocol/aibot, 1
 _PICTURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
 
 Body = Dict[str, Any]

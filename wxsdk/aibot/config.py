@@ -10,7 +10,7 @@ from ..core.redact import Secret
 from ..core.settings import by_name_after
 from ..errors import ConfigError
 
-DEFAULT_WS_URL = "wss://openws.work.weixin.qq.com"  # protocol-aibot, 1
+DEFAULT_WS_URL = "wss://openws.work.weixin.qq.com"  # docs/protocol/aibot, 1
 UNLIMITED = -1  # attempts; api
 _MAX_SECONDS = 31_536_000  # a year; waits of the operating system overflow somewhere beyond it
 
@@ -23,28 +23,28 @@ class WSClientOptions:
     Raises ConfigError, naming the setting, for a value of the wrong type, NaN, infinite, out of range or empty.
 
     bot_id, secret: from the WeCom administration page of the bot. The repr hides the secret.
-    reconnect_interval: first delay before a reconnect; each further one doubles (protocol-aibot, 2).
+    reconnect_interval: first delay before a reconnect; each further one doubles (docs/protocol/aibot, 2).
     reconnect_max_delay: where the doubling ends. Every delay is multiplied by a random 0.8 to 1.2.
-    max_reconnect_attempts: failed connects in a row before ReconnectExhausted, -1 for no limit (protocol-aibot, 2).
-    max_auth_failure_attempts: refused subscribes in a row before AuthFailed, -1 for no limit (protocol-aibot, 2).
-    kick_cooldown: how long to stay away when somebody else connected with this bot; None: for good (protocol-aibot, 2).
-    heartbeat_interval: between two pings; two missed answers end the connection (protocol-aibot, 2).
+    max_reconnect_attempts: failed connects before ReconnectExhausted, -1 for no limit (docs/protocol/aibot, 2).
+    max_auth_failure_attempts: refused subscribes in a row before AuthFailed, -1 for no limit (docs/protocol/aibot, 2).
+    kick_cooldown: time away after another client subscribed this bot; None: for good (docs/protocol/aibot, 2).
+    heartbeat_interval: between two pings; two missed answers end the connection (docs/protocol/aibot, 2).
     request_timeout: for a connect, a subscribe, a media download's silence, and the wait of a call for readiness.
-    ack_timeout: from writing a frame to its acknowledgement (protocol-aibot, 4).
-    chunk_ack_timeout: the same for one chunk of an upload (protocol-aibot, 4).
+    ack_timeout: from writing a frame to its acknowledgement (docs/protocol/aibot, 4).
+    chunk_ack_timeout: the same for one chunk of an upload (docs/protocol/aibot, 4).
     ws_url: the gateway, ws:// or wss:// (private deployments have their own).
-    scene, plug_version: sent with the subscribe where given (protocol-aibot, 1).
-    max_reply_queue_size: frames waiting behind the one in flight of a req_id, then ReplyQueueFull (protocol-aibot, 4).
+    scene, plug_version: sent with the subscribe where given (docs/protocol/aibot, 1).
+    max_reply_queue_size: frames that wait of a req_id, then ReplyQueueFull (docs/protocol/aibot, 4).
     max_workers: threads that run callbacks. priority_workers: threads kept for enter_chat and card clicks (5 s).
     max_queued_messages: received messages waiting for a worker, then Overloaded (api). As many enter_chat and card
         clicks may wait for theirs.
-    max_seen_ids: message ids remembered to drop duplicates (protocol-aibot, 3).
+    max_seen_ids: message ids remembered to drop duplicates (docs/protocol/aibot, 3).
     max_frame_bytes: a longer frame from the gateway is skipped (a guard of ours; a push is a few KB).
     max_download_bytes: a longer media file is refused (api).
     trusted_media_hosts: hosts that a media download may be redirected to although they are private addresses.
     stream_interval: least time between two frames of an open_stream (ours: a few frames a second).
     stream_keepalive, stream_life: most time between two of its frames, and from a message's first to its last; the
-        platform's limits, 6 and 10 minutes, are disputed (protocol-aibot, 4).
+        platform's limits, 6 and 10 minutes, are disputed (docs/protocol/aibot, 4).
     outbox: keep pushes of ``client.outbox`` that cannot go now. outbox_max_age: how long each of them may wait.
         outbox_max_count: how many may wait (86,400 s and 1,000, choices of ours).
     single_instance: refuse, with AlreadyRunning, a second client of this bot on this machine (it would kick the first).

@@ -1,4 +1,4 @@
-"""The life of the connection: a table of states, and what to do at each step (protocol-aibot, 2).
+"""The life of the connection: a table of states, and what to do at each step (docs/protocol/aibot, 2).
 
 ==============  ==========================================================================================
 state           meaning

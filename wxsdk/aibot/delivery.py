@@ -1,4 +1,4 @@
-"""Carrying what was received to the callbacks, on threads of their own (design, Dispatch).
+"""Carrying what was received to the callbacks, on threads of their own (docs/architecture, Dispatch).
 
 Three dispatchers: one for messages, a small one for events with a deadline of 5 s, and a single thread for the client's
 own news. So busy handlers make no event late, and none of either keeps on_error from hearing why the client ended.

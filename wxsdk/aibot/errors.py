@@ -1,4 +1,4 @@
-"""The platform's error codes: which error each becomes, and what to do about it (protocol-aibot, 4)."""
+"""The platform's error codes: which error each becomes, and what to do about it (docs/protocol/aibot, 4)."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Optional, Sequence
 
 from ..errors import ConfigError, LimitExceeded
 
-MAX_FEEDBACK_ID_BYTES = 256  # UTF-8; protocol-aibot, 4
+MAX_FEEDBACK_ID_BYTES = 256  # UTF-8; docs/protocol/aibot, 4
 
 
 def utf8_size(text: str, path: str) -> int:

@@ -1,4 +1,4 @@
-"""Frames: reading what comes, saying what kind it is, writing what goes (protocol-aibot, 1).
+"""Frames: reading what comes, saying what kind it is, writing what goes (docs/protocol/aibot, 1).
 
 Nothing that a server sends makes ``parse_frame`` raise. Bodies become typed objects on first access only, since most
 frames of a busy bot are acknowledgements whose body nobody reads.
@@ -19,7 +19,7 @@ Body = Union[InboundBody, AnswerBody]
 
 
 class WsCmd(WireEnum):
-    """The commands of the protocol (protocol-aibot, 1)."""
+    """The commands of the protocol (docs/protocol/aibot, 1)."""
 
     SUBSCRIBE = "aibot_subscribe"
     HEARTBEAT = "ping"
@@ -180,7 +180,7 @@ class WsFrame:
         return f"WsFrame({', '.join(f'{name}={value!r}' for name, value in facts.items() if value is not None)})"
 
 
-# Raw control characters inside strings do occur (protocol-aibot, 1); strict=False lets them through.
+# Raw control characters inside strings do occur (docs/protocol/aibot, 1); strict=False lets them through.
 _decoder = json.JSONDecoder(strict=False)
 
 
@@ -227,7 +227,7 @@ def classify(frame: WsFrame) -> FrameKind:
     req_id = frame.req_id
     if not req_id:
         return FrameKind.ORPHAN_ERROR if frame.errcode else FrameKind.UNKNOWN
-    # Answers to our own two routine requests are told by the prefix of their req_id (protocol-aibot, 1).
+    # Answers to our own two routine requests are told by the prefix of their req_id (docs/protocol/aibot, 1).
     if req_id.startswith(_SUBSCRIBE_PREFIX):
         return FrameKind.SUBSCRIBE_ANSWER
     if req_id.startswith(_PING_PREFIX):
@@ -277,7 +277,7 @@ def encode_frame(cmd: str, req_id: str, body: Optional[Dict[str, Any]] = None) -
 
 
 def make_req_id(prefix: str, now_ms: int, entropy: str) -> str:
-    """``<prefix>_<milliseconds>_<8 hex digits>``, the habit of the official clients (protocol-aibot, 1)."""
+    """``<prefix>_<milliseconds>_<8 hex digits>``, the habit of the official clients (docs/protocol/aibot, 1)."""
     return f"{prefix}_{now_ms}_{entropy}"
 
 

@@ -1,11 +1,11 @@
-"""When to ping, and when a silent connection is dead (protocol-aibot, 2)."""
+"""When to ping, and when a silent connection is dead (docs/protocol/aibot, 2)."""
 
 from __future__ import annotations
 
 from enum import Enum
 from typing import Optional
 
-MAX_MISSED = 2  # answers in a row; protocol-aibot, 2
+MAX_MISSED = 2  # answers in a row; docs/protocol/aibot, 2
 # An answer that takes longer than this part of the interval is missing. Below 1, so that a half-open connection
 # is known as dead within 3 intervals even when it went silent right after an answer (peers, half-open TCP).
 PATIENCE = 0.8

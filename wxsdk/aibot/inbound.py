@@ -1,4 +1,4 @@
-"""What the platform tells the bot: message and event bodies as typed objects (protocol-aibot, 3).
+"""What the platform tells the bot: message and event bodies as typed objects (docs/protocol/aibot, 3).
 
 Absent parts are None; a part of an odd type is None too and stays in ``extra``, with what this version does not know.
 """
@@ -221,7 +221,7 @@ class InboundBody(WireType):
 
 @dataclass
 class AnswerBody(WireType):
-    """The body of an answer: what an upload's steps return (protocol-aibot, 6)."""
+    """The body of an answer: what an upload's steps return (docs/protocol/aibot, 6)."""
 
     upload_id: Optional[str] = None
     type: Optional[str] = None

@@ -9,8 +9,8 @@ from __future__ import annotations
 from ..core.outbox_rules import LONGEST_DELAY, GiveUp, Retry, Verdict, after_network_failure, backoff
 from ..errors import ConnectionLost, NotSubscribed, RateLimited, TransportError, WxError
 
-RATE_FIRST = 5.0  # seconds; a chat takes 30 messages a minute (protocol-aibot, 4)
-RATE_LONGEST = 300.0  # seconds; and 1000 an hour (protocol-aibot, 4)
+RATE_FIRST = 5.0  # seconds; a chat takes 30 messages a minute (docs/protocol/aibot, 4)
+RATE_LONGEST = 300.0  # seconds; and 1000 an hour (docs/protocol/aibot, 4)
 NOT_CONNECTED = Retry(LONGEST_DELAY, pause=LONGEST_DELAY)  # for everybody; a new connection ends it
 
 

@@ -1,4 +1,4 @@
-"""Which messages came before (protocol-aibot, 3: drop a msgid seen before, in bounded memory)."""
+"""Which messages came before (docs/protocol/aibot, 3: drop a msgid seen before, in bounded memory)."""
 
 from __future__ import annotations
 

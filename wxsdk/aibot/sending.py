@@ -16,7 +16,7 @@ from .frames import WsCmd, WsFrame, encode_frame, req_id_of
 from .frames_out import Outgoing
 from .ids import generate_req_id
 
-CARDS_REMEMBERED = 1000  # a choice: an hour of the fastest chat (protocol-aibot, 4), a few MB
+CARDS_REMEMBERED = 1000  # a choice: an hour of the fastest chat (docs/protocol/aibot, 4), a few MB
 
 _RESPONSE = WsCmd.RESPONSE.value
 

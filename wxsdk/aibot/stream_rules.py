@@ -1,4 +1,4 @@
-"""One streamed answer: what to send next, and what it came to (protocol-aibot, 4).
+"""One streamed answer: what to send next, and what it came to (docs/protocol/aibot, 4).
 
 ``StreamState`` decides; its shell asks ``next_action``, carries it out and reports ``on_result``, one at a time.
 
@@ -36,9 +36,11 @@ from .stream_shown import Shown, sentence, worth
 from .stream_steps import Action, Done, Push, SendFrame, StreamOutcome, WaitUntil
 from .stream_text import Sealed, StreamText, noted
 
-THINKING = "<think></think>"  # shows the animation; protocol-aibot, 4
-DEFAULT_KEEPALIVE = 240.0  # seconds without a frame; the platform's limit is 6 minutes; protocol-aibot, 4
-DEFAULT_LIFE = 570.0  # seconds from the first frame to the last; the platform's limit is 10 minutes; protocol-aibot, 4
+THINKING = "<think></think>"  # shows the animation; docs/protocol/aibot, 4
+DEFAULT_KEEPALIVE = 240.0  # seconds without a frame; the platform's limit is 6 minutes; docs/protocol/aibot, 4
+DEFAULT_LIFE = (
+    570.0  # seconds from the first frame to the last; the platform's limit is 10 minutes; docs/protocol/aibot, 4
+)
 DEFAULT_INTERVAL = 0.3  # seconds between two frames: what an eye follows; ours
 MAX_INTERVAL = 10.0  # seconds, after RateLimited; ours
 RETRY_DELAYS = (1.0, 2.0)  # seconds before a final frame or a push goes again; ours

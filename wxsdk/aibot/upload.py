@@ -1,4 +1,4 @@
-"""Sending a file through the socket (protocol-aibot, 6): some chunks at once, in a few MB of memory whatever its size.
+"""Sending a file through the socket (docs/protocol/aibot, 6): chunks side by side, in a few MB of memory.
 
 The calling thread does it all: it posts chunks without waiting and then takes the outcomes from one queue.
 """

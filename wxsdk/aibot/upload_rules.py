@@ -1,4 +1,4 @@
-"""Uploading a file through the socket: what to send in which order (protocol-aibot, 6)."""
+"""Uploading a file through the socket: what to send in which order (docs/protocol/aibot, 6)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,16 @@ from .field_checks import need_one_of, need_text
 from .inbound import AnswerBody
 
 MIB = 2**20
-CHUNK_BYTES = 512 * 1024  # before base64; protocol-aibot, 6
-MAX_CHUNKS = 100  # protocol-aibot, 6
-MAX_FILE_BYTES = 20 * MIB  # protocol-aibot, 6
-MAX_TYPE_BYTES = {"image": 10 * MIB, "video": 10 * MIB, "voice": 2 * MIB, "file": MAX_FILE_BYTES}  # protocol-aibot, 6
-CHUNK_RETRIES = 2  # per chunk, after the first try; protocol-aibot, 6
+CHUNK_BYTES = 512 * 1024  # before base64; docs/protocol/aibot, 6
+MAX_CHUNKS = 100  # docs/protocol/aibot, 6
+MAX_FILE_BYTES = 20 * MIB  # docs/protocol/aibot, 6
+MAX_TYPE_BYTES = {
+    "image": 10 * MIB,
+    "video": 10 * MIB,
+    "voice": 2 * MIB,
+    "file": MAX_FILE_BYTES,
+}  # docs/protocol/aibot, 6
+CHUNK_RETRIES = 2  # per chunk, after the first try; docs/protocol/aibot, 6
 RETRY_DELAYS = (0.5, 1.0)  # seconds before the first and second retry; as the Node SDK
 HEAD_BYTES = 6  # how much of a file ``plan_upload`` must see to know AMR
 _AMR = b"#!AMR"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Iterator
 
-JITTER_LOW, JITTER_HIGH = 0.8, 1.2  # factors; protocol-ilink, 2 and protocol-aibot, 2
+JITTER_LOW, JITTER_HIGH = 0.8, 1.2  # factors; docs/protocol/ilink, 2 and docs/protocol/aibot, 2
 
 
 def exponential(base: float, ceiling: float) -> Iterator[float]:

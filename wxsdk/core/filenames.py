@@ -1,4 +1,4 @@
-"""File names from the network, made harmless (protocol-aibot, 6).
+"""File names from the network, made harmless (docs/protocol/aibot, 6).
 
 A name that comes out of here is a base name: it has no separator, no control or direction character, is no device, and
 fits into 255 bytes with its extension. It never chooses a folder.

@@ -7,7 +7,7 @@ just these versions against the simulators and compares their bytes with ours.
 from __future__ import annotations
 
 ILINK_PACKAGE = "@tencent-weixin/openclaw-weixin"
-ILINK_LEVEL = "2.4.9"  # also what iLink clients tell the platform, as channel_version; protocol-ilink, 1
+ILINK_LEVEL = "2.4.9"  # also what iLink clients tell the platform, as channel_version; docs/protocol/ilink, 1
 
 AIBOT_PACKAGE = "@wecom/aibot-node-sdk"
 AIBOT_LEVEL = "1.0.7"

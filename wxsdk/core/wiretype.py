@@ -143,7 +143,7 @@ def _dict(value: Any) -> Any:
 def _str(value: Any) -> Any:
     if isinstance(value, str):
         return value
-    # Ids come as numbers or as strings (protocol-ilink, 3); a bool is neither.
+    # Ids come as numbers or as strings (docs/protocol/ilink, 3); a bool is neither.
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else _MISFIT
 
 

@@ -1,4 +1,4 @@
-"""AES-128-ECB with PKCS#7, in constant memory, and the encodings of its keys (protocol-ilink, 5).
+"""AES-128-ECB with PKCS#7, in constant memory, and the encodings of its keys (docs/protocol/ilink, 5).
 
 The one place of this package that knows Crypto.
 """
@@ -16,7 +16,7 @@ from Crypto.Cipher import AES
 from ..errors import DecryptError
 
 BLOCK = 16  # bytes; AES
-KEY_BYTES = 16  # AES-128; protocol-ilink, 5
+KEY_BYTES = 16  # AES-128; docs/protocol/ilink, 5
 Data = Union[bytes, bytearray, memoryview]
 _HEX_KEY = re.compile(r"[0-9a-fA-F]{32}")
 

@@ -1,4 +1,4 @@
-"""ILinkApi: one method for each endpoint of the iLink API (protocol-ilink, 1). No retries, no state but the token."""
+"""ILinkApi: one method per iLink endpoint (docs/protocol/ilink, 1). Retries nothing; its state is the token."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class ILinkApi:
         return self._call(endpoints.SEND_MESSAGE, body, SendReply, client_id=client_id, empty_ok=True)
 
     def get_upload_url(self, request: Mapping[str, Any]) -> UploadUrlReply:
-        """Announce a file; *request* has the fields of protocol-ilink, 5."""
+        """Announce a file; *request* has the fields of docs/protocol/ilink, 5."""
         return self._call(endpoints.GET_UPLOAD_URL, dict(request), UploadUrlReply)
 
     def get_config(self, user_id: str, context_token: Optional[str] = None) -> ConfigReply:

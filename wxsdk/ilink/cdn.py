@@ -1,4 +1,4 @@
-"""Files through the CDN, in constant memory: hashed once, encrypted and decrypted on the way (protocol-ilink, 5)."""
+"""Files through the CDN, in constant memory: hashed once, encrypted on the way (docs/protocol/ilink, 5)."""
 
 from __future__ import annotations
 

@@ -19,7 +19,9 @@ MAX_COUNT = 10_000_000  # of ids, messages, tries; more would be kept in gigabyt
 MAX_BYTES = 1 << 50  # B; a pebibyte, above any file
 MIN_TEXT_BYTES = 16  # B; below this a code fence cannot be closed and reopened
 MAX_TOKEN_CHARS = 8192  # a header line longer than this is refused by common servers
-CDN_CIPHERS = "DEFAULT"  # OpenSSL's; the CDN needs static RSA, which Python's own choice leaves out; protocol-ilink, 5
+CDN_CIPHERS = (
+    "DEFAULT"  # OpenSSL's; the CDN needs static RSA, which Python's own choice leaves out; docs/protocol/ilink, 5
+)
 DEFAULT_PORTS = {"https": 443, "http": 80}
 _TOKEN = re.compile(r"[\x21-\x7e]*")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]{1,256}")
@@ -35,34 +37,34 @@ class WeixinConfig:
     Durations are seconds, sizes bytes. What stands behind quota_policy below is keyword-only.
 
     token: the bot token, "" for a client that only logs in.
-    base_url, cdn_base_url: where the API and the CDN are (protocol-ilink, 1). However they are spelled, they read
+    base_url, cdn_base_url: where the API and the CDN are (docs/protocol/ilink, 1). However they are spelled, they read
         the same here: small letters, no default port, no slash at the end.
-    route_tag: value of the SKRouteTag header, None for none (protocol-ilink, 1).
+    route_tag: value of the SKRouteTag header, None for none (docs/protocol/ilink, 1).
     bot_agent: what the bot calls itself, "name/version (comment)"; what does not fit that form is dropped.
-    channel_version: version of the official client that is spoken like (protocol-ilink, 1).
-    long_poll_timeout: how long a poll is expected to be held until the server says otherwise (protocol-ilink, 2).
-    poll_grace: how much longer than that a poll waits; with none it loses the race, users report (protocol-ilink, 2).
+    channel_version: version of the official client that is spoken like (docs/protocol/ilink, 1).
+    long_poll_timeout: how long a poll is expected to be held until the server says otherwise (docs/protocol/ilink, 2).
+    poll_grace: how much longer a poll waits; with 0 it loses the race (docs/protocol/ilink, 2).
     api_timeout, light_timeout, qr_status_timeout: whole deadlines of sending calls, of small calls, of one look at
-        the state of a QR code (protocol-ilink, 1).
-    markdown_filter: take out of sent texts the Markdown that WeChat cannot show (protocol-ilink, 4).
+        the state of a QR code (docs/protocol/ilink, 1).
+    markdown_filter: take out of sent texts the Markdown that WeChat cannot show (docs/protocol/ilink, 4).
     max_workers: threads that run handlers. max_queued_messages: messages that may wait for them.
-    max_text_bytes: UTF-8 bytes of one text message, longer ones are split (16 KiB measured; protocol-ilink, 4).
+    max_text_bytes: UTF-8 bytes of one text message, longer ones are split (16 KiB measured; docs/protocol/ilink, 4).
     sends_per_second, send_burst: at most *send_burst* messages in any send_burst / sends_per_second seconds; None for
-        no pacing (the platform blocks bursts; protocol-ilink, 4).
+        no pacing (the platform blocks bursts; docs/protocol/ilink, 4).
     send_retries, send_retry_delay: further tries of a send that failed on the way, and the wait before the first.
-    upload_tries: tries of one upload in all (protocol-ilink, 5).
-    max_download_bytes: of one media file (100 MB in the official client; protocol-ilink, 5).
+    upload_tries: tries of one upload in all (docs/protocol/ilink, 5).
+    max_download_bytes: of one media file (100 MB in the official client; docs/protocol/ilink, 5).
     trusted_media_hosts: hosts to which a download may be redirected although they are not public.
-    stale_token_pause: pause of polling after -14 (1 h in the official client; protocol-ilink, 2).
+    stale_token_pause: pause of polling after -14 (1 h in the official client; docs/protocol/ilink, 2).
     poll_retry_delay, poll_backoff_delay, poll_failures_before_backoff: wait after a failed poll, and after so many in a
-        row (2 s, 30 s, 3; protocol-ilink, 2).
-    login_hosts: domains that a login may lead to (protocol-ilink, 6).
+        row (2 s, 30 s, 3; docs/protocol/ilink, 2).
+    login_hosts: domains that a login may lead to (docs/protocol/ilink, 6).
     quota_policy: "warn" or "refuse" when a send exceeds the quota. quota_limit, quota_window: sends per message of the
-        user (about 10, reported by users) and how long after it they may go out (24 h; protocol-ilink, 4).
+        user (about 10, reported by users) and how long after it they may go out (24 h; docs/protocol/ilink, 4).
     dedupe_window, max_seen_ids: how long, and how many, message ids are remembered against duplicates (they come 1–11 s
-        later, replayed cursors later still; protocol-ilink, 2).
-    max_quotes: messages remembered for quotes that carry only an id (protocol-ilink, 3).
-    typing_keepalive: how often a typing() block renews the sign (shown about 5 s; protocol-ilink, 4).
+        later, replayed cursors later still; docs/protocol/ilink, 2).
+    max_quotes: messages remembered for quotes that carry only an id (docs/protocol/ilink, 3).
+    typing_keepalive: how often a typing() block renews the sign (shown about 5 s; docs/protocol/ilink, 4).
     outbox: keep messages of ``client.outbox`` that cannot go out now. outbox_max_age: how long each of them may wait.
         outbox_max_count: how many may wait (86,400 s and 1,000, choices of ours).
     client_id_prefix: start of the ids that sent messages get.

@@ -1,4 +1,4 @@
-"""What goes out: paths, headers and bodies of every iLink request (protocol-ilink, 1)."""
+"""What goes out: paths, headers and bodies of every iLink request (docs/protocol/ilink, 1)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .._version import __version__
 from ..errors import ConfigError
 from .jsontext import check_whole_characters
 
-APP_ID = "bot"  # iLink-App-Id; protocol-ilink, 1
+APP_ID = "bot"  # iLink-App-Id; docs/protocol/ilink, 1
 DEFAULT_BOT_AGENT = f"wxsdk/{__version__}"
-MAX_BOT_AGENT_BYTES = 256  # protocol-ilink, 1
-MAX_LOCAL_TOKENS = 10  # newest tokens sent with the request for a QR code; protocol-ilink, 1
-BOT_TYPE = "3"  # bot_type of get_bot_qrcode; protocol-ilink, 1
-MAX_VERSION_PART = 255  # one byte each; protocol-ilink, 1
+MAX_BOT_AGENT_BYTES = 256  # docs/protocol/ilink, 1
+MAX_LOCAL_TOKENS = 10  # newest tokens sent with the request for a QR code; docs/protocol/ilink, 1
+BOT_TYPE = "3"  # bot_type of get_bot_qrcode; docs/protocol/ilink, 1
+MAX_VERSION_PART = 255  # one byte each; docs/protocol/ilink, 1
 
 
 class Endpoint(NamedTuple):
@@ -132,5 +132,5 @@ def qr_code_body(local_tokens: Sequence[str] = ()) -> Dict[str, Any]:
 
 
 def new_client_id(prefix: str, now_ms: int, random_hex: str) -> str:
-    """``<prefix>:<ms>-<8 hex>`` (protocol-ilink, 4). *random_hex*: 8 random hex characters."""
+    """``<prefix>:<ms>-<8 hex>`` (docs/protocol/ilink, 4). *random_hex*: 8 random hex characters."""
     return f"{prefix}:{now_ms}-{random_hex}"

@@ -1,6 +1,6 @@
 """What an HTTP answer means: an object, or a typed error with a remedy; and whether a send may be tried again.
 
-HTTP 200 says nothing: ``ret`` and ``errcode`` are both read on every answer, missing meaning 0 (protocol-ilink, 1).
+HTTP 200 says nothing: ``ret`` and ``errcode`` are read on every answer, missing is 0 (docs/protocol/ilink, 1).
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from ..errors import ApiError, SendRejected, TokenStale, TransportError, WxError
 from .jsontext import load_json
 from .wire import Answer
 
-STALE_TOKEN = -14  # protocol-ilink, 2
-REJECTED = -2  # protocol-ilink, 4
-BUSY = -1  # protocol-ilink, 4
-NO_INBOUND_YET = -4  # protocol-ilink, 4
+STALE_TOKEN = -14  # docs/protocol/ilink, 2
+REJECTED = -2  # docs/protocol/ilink, 4
+BUSY = -1  # docs/protocol/ilink, 4
+NO_INBOUND_YET = -4  # docs/protocol/ilink, 4
 UNREADABLE_CODE = -1_000_000  # ours: ret or errcode is there and is no number
 MAX_ERRMSG_CHARS = 500  # of the server's text that an error repeats
 

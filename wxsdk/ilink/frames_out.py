@@ -1,4 +1,4 @@
-"""What is sent: checks before anything goes out, the messages, and what became of them (protocol-ilink, 4 and 5)."""
+"""Checks what goes out, builds its messages, and reads what became of them (docs/protocol/ilink, 4 and 5)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .wire import MessageItemType, MessageState, MessageType, SendReply, UploadM
 MAX_ID_CHARS = 512  # of a user id or tool name; real ones have about 40
 GROUP_ENDING = "@chatroom"
 TOOL_STATUSES = ("completed", "failed", "blocked", "unknown")  # of tool_call_result_item
-ENCRYPT_TYPE = 1  # of the media we send; protocol-ilink, 5
+ENCRYPT_TYPE = 1  # of the media we send; docs/protocol/ilink, 5
 _UPLOAD_TYPES = {"image": UploadMediaType.IMAGE, "video": UploadMediaType.VIDEO, "file": UploadMediaType.FILE}
 _TOOL_ITEMS = (MessageItemType.TOOL_CALL_START, MessageItemType.TOOL_CALL_RESULT)
 
@@ -150,7 +150,7 @@ def _tool_item(
 
 
 def wire_key(key: bytes) -> Secret:
-    """aes_key of the media we send: base64 of the key's hex (protocol-ilink, 5)."""
+    """aes_key of the media we send: base64 of the key's hex (docs/protocol/ilink, 5)."""
     return Secret(base64.b64encode(key.hex().encode()).decode())
 
 

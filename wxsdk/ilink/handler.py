@@ -19,7 +19,7 @@ OnMessage = Callable[["MessageContext"], Any]
 
 @dataclass(frozen=True)
 class TokenStaleInfo:
-    """The bot token is no longer valid (protocol-ilink, 2).
+    """The bot token is no longer valid (docs/protocol/ilink, 2).
 
     errcode, errmsg: as the platform sent them. remedy: what to do. pause: seconds without a poll that begin now, ended
     by ``set_token``. since: when it was found out (aware, UTC).

@@ -1,6 +1,6 @@
 """From a WeixinMessage to what a handler gets: which messages, told apart how, with what body, file and quote.
 
-Facts from protocol-ilink, 2 and 3. Decides only; the client turns an ``Inbound`` into a MessageContext.
+Facts from docs/protocol/ilink, 2 and 3. Decides only; the client turns an ``Inbound`` into a MessageContext.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from .quotes import Lookup, RefMessageInfo, prefix_of, read_quote, spoken_item, 
 from .wire import MessageItem, MessageState, MessageType, WeixinMessage
 
 MAX_TIME_MS = 1 << 53  # ms since 1970; above it, it is no time
-CONTENT_WINDOW = 60.0  # s; duplicates come 1–11 s later (protocol-ilink, 2), and the same words again mean it later
+CONTENT_WINDOW = (
+    60.0  # s; duplicates come 1–11 s later (docs/protocol/ilink, 2), and the same words again mean it later
+)
 
 
 @dataclass(frozen=True)

@@ -175,7 +175,7 @@ class Inbox:
 
     @staticmethod
     def _token_changes(messages: Sequence[WeixinMessage], wall: float) -> List[Change]:
-        # A duplicate may bring another token; received last, it is the newest (protocol-ilink, 2).
+        # A duplicate may bring another token; received last, it is the newest (docs/protocol/ilink, 2).
         tokens = {one.from_user_id: one.context_token for one in messages if one.from_user_id and one.context_token}
         return [Put(CONTEXT_TOKENS, user_id, str(token), wall) for user_id, token in tokens.items()]
 

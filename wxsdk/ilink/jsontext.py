@@ -1,4 +1,4 @@
-"""JSON texts, read with patience and written with care (protocol-ilink, 1 and 3)."""
+"""JSON texts, read with patience and written with care (docs/protocol/ilink, 1 and 3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Logging a bot in by QR code (protocol-ilink, 6): step by step, or the whole dance."""
+"""Logging a bot in by QR code (docs/protocol/ilink, 6): step by step, or the whole dance."""
 
 from __future__ import annotations
 

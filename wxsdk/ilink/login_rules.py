@@ -1,4 +1,4 @@
-"""The QR login as a state machine: what each answer means and what to do next (protocol-ilink, 6). Performs nothing.
+"""The QR login as a state machine: what each answer means and what to do next (docs/protocol/ilink, 6). Performs none.
 
 ::
 
@@ -29,15 +29,15 @@ from .wire import QrCodeReply, QrStatusReply
 
 log = get_logger(__name__)
 
-MAX_CODES = 3  # QR codes of one login in all; protocol-ilink, 6
-CODE_LIFE = 300.0  # s; protocol-ilink, 6
-LOGIN_TIMEOUT = 480.0  # s for a whole login; protocol-ilink, 6
-POLL_DELAY = 1.0  # s between two looks; protocol-ilink, 6
+MAX_CODES = 3  # QR codes of one login in all; docs/protocol/ilink, 6
+CODE_LIFE = 300.0  # s; docs/protocol/ilink, 6
+LOGIN_TIMEOUT = 480.0  # s for a whole login; docs/protocol/ilink, 6
+POLL_DELAY = 1.0  # s between two looks; docs/protocol/ilink, 6
 CODE_TRIES = 3  # to fetch one code
 CODE_RETRY_DELAY = 2.0  # s before the next try to fetch one
 MIN_POLL_TIMEOUT = 1.0  # s; a look needs some time even when the code is about to end
 MAX_VERIFY_CODE_CHARS = 32  # the number on the phone has a few digits
-HOME_DOMAIN = "weixin.qq.com"  # protocol-ilink, 6
+HOME_DOMAIN = "weixin.qq.com"  # docs/protocol/ilink, 6
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)(?!-)[a-z0-9-]{1,63}(?<!-)(?:\.(?!-)[a-z0-9-]{1,63}(?<!-))*")
 _START_ANEW = "Start the login again."

@@ -1,4 +1,4 @@
-"""Taking out of Markdown what WeChat cannot show, while the text is still being written (protocol-ilink, 4).
+"""Taking out of Markdown what WeChat cannot show, while the text is still being written (docs/protocol/ilink, 4).
 
 Kept: code, tables, rules, bold, H1–H4, quotes, ``~~``. Taken out: the marks of H5 and H6, images, and the marks of
 emphasis (``*…*``, ``***…***``, ``_…_``, ``___…___``) around content with CJK. Everything happens within one line: the
@@ -20,7 +20,7 @@ from ..errors import ConfigError
 
 EAGER_CHARS = 512  # a line up to here is looked at again with every delta, a longer one whenever it grew by an eighth
 MAX_EMPHASIS = 3  # marks in a row; more are no emphasis
-_CJK = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]")  # protocol-ilink, 4
+_CJK = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]")  # docs/protocol/ilink, 4
 _TOKEN = re.compile(
     r"\\[!-/:-@\[-`{-~]"  # an escaped mark
     r"|`+|!\[|\*+|_+"

@@ -1,6 +1,6 @@
 """Media as values: which file a message carries, what kind a file is sent as, and where the CDN keeps it.
 
-Facts from protocol-ilink, 3 and 5.
+Facts from docs/protocol/ilink, 3 and 5.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from ..errors import ApiError, LimitExceeded, SendRejected, TokenStale, Transpor
 from .errors import BUSY, NO_INBOUND_YET, UNREADABLE_CODE
 
 REOPEN_FIRST = 600.0  # seconds after a rejection that our own count cannot explain; a burst blocks for minutes to an
-REOPEN_LONGEST = 3600.0  # hour, and every further send makes it longer (protocol-ilink, 4)
+REOPEN_LONGEST = 3600.0  # hour, and every further send makes it longer (docs/protocol/ilink, 4)
 UPLOAD_REFUSALS = 5  # of one file by the CDN, then it is given up; a choice
 
 Payload = Dict[str, Any]

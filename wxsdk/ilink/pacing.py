@@ -1,4 +1,4 @@
-"""When the next message may go out: the platform blocks bursts (3 in about 1 s, 18 in 34 s; protocol-ilink, 4)."""
+"""When the next message may go out: the platform blocks bursts (3 in about 1 s, 18 in 34 s; docs/protocol/ilink, 4)."""
 
 from __future__ import annotations
 

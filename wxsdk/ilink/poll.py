@@ -1,4 +1,4 @@
-"""PollLoop: the thread that asks for messages, for as long as the client runs (protocol-ilink, 2).
+"""PollLoop: the thread that asks for messages, for as long as the client runs (docs/protocol/ilink, 2).
 
 It never runs code of the user. What to do after each poll is decided in ``updates``; here it is done.
 """

@@ -1,4 +1,4 @@
-"""The decisions of the poll loop (protocol-ilink, 2). Performs nothing: the loop does what a ``PollStep`` says.
+"""The decisions of the poll loop (docs/protocol/ilink, 2). Performs nothing: the loop does what a ``PollStep`` says.
 
 ::
 
@@ -25,8 +25,8 @@ from .errors import UNREADABLE_CODE, code_of, decode_answer, error_for
 from .wire import UpdatesReply, WeixinMessage, decode_updates
 
 MIN_HOLD, MAX_HOLD = 1.0, 120.0  # s; bounds of longpolling_timeout_ms. Above it, a dead line is noticed too late
-MIN_SPACING = 0.5  # s between the starts of polls that bring nothing: two a second at most; protocol-ilink, 2
-CUT_STATUS = 524  # a gateway's "the origin took too long"; protocol-ilink, 2
+MIN_SPACING = 0.5  # s between the starts of polls that bring nothing: two a second at most; docs/protocol/ilink, 2
+CUT_STATUS = 524  # a gateway's "the origin took too long"; docs/protocol/ilink, 2
 CUT_MARGIN = 2.0  # s; the next hold ends this long before the gateway cut the last one
 MIN_CUT_HOLD = 5.0  # s; a cut that comes sooner is no cut of a hold
 MAX_UNHEARD = 60.0  # s; with nothing but such cuts for longer, health() tells. It promises to be right after 65

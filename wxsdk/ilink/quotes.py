@@ -1,4 +1,4 @@
-"""What a message quotes: whole, by title, by id alone, and which part of it was selected (protocol-ilink, 3)."""
+"""What a message quotes: whole, by title, by id alone, and which part of it was selected (docs/protocol/ilink, 3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many messages a user may still get: about 10 within 24 h of the user's last one (protocol-ilink, 4).
+"""How many messages a user may still get: about 10 within 24 h of the user's last one (docs/protocol/ilink, 4).
 
 Reported by users, not documented: so a policy decides what follows, and nothing is refused by default.
 """

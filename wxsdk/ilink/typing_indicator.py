@@ -1,4 +1,4 @@
-"""The typing sign: shown once, ended, or kept up for a block (protocol-ilink, 4)."""
+"""The typing sign: shown once, ended, or kept up for a block (docs/protocol/ilink, 4)."""
 
 from __future__ import annotations
 

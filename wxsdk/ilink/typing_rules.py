@@ -1,4 +1,4 @@
-"""When to fetch a typing ticket: one per user, refreshed at a random time within 24 h (protocol-ilink, 4)."""
+"""When to fetch a typing ticket: one per user, refreshed at a random time within 24 h (docs/protocol/ilink, 4)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import NamedTuple, Optional
 
 from ..core.redact import Secret
 
-TICKET_LIFE = 86400.0  # s; protocol-ilink, 4
-FIRST_RETRY = 2.0  # s, doubling; protocol-ilink, 4
-MAX_RETRY = 3600.0  # s; protocol-ilink, 4
+TICKET_LIFE = 86400.0  # s; docs/protocol/ilink, 4
+FIRST_RETRY = 2.0  # s, doubling; docs/protocol/ilink, 4
+MAX_RETRY = 3600.0  # s; docs/protocol/ilink, 4
 MAX_TICKETS = 10_000  # users remembered
 
 

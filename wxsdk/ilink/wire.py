@@ -1,4 +1,4 @@
-"""The iLink messages as they are on the wire (protocol-ilink, 2, 3, 5 and 6).
+"""The iLink messages as they are on the wire (docs/protocol/ilink, 2, 3, 5 and 6).
 
 Every field is optional and every object keeps what it does not know in ``extra``, so any answer whatever decodes. What
 is a secret is typed ``Secret`` and never shows in a repr; ``errmsg`` stays out of reprs too, since servers echo.
@@ -215,7 +215,7 @@ class WeixinMessage(WireType):
 
 @dataclass
 class Answer(WireType):
-    """What every answer has: ret and errcode, both to be read (protocol-ilink, 1)."""
+    """What every answer has: ret and errcode, both to be read (docs/protocol/ilink, 1)."""
 
     ret: Optional[int] = None
     errcode: Optional[int] = None

@@ -14,7 +14,7 @@ from .views import SUBSCRIBER_SECONDS, Viewer
 
 
 def callback_body(desk: FrameDesk, bot_id: str, user: str, chatid: Optional[str]) -> Dict[str, Any]:
-    """What every callback of protocol-aibot, 3 begins with."""
+    """What every callback of docs/protocol/aibot, 3 begins with."""
     body: Dict[str, Any] = {"msgid": secrets.token_hex(12), "aibotid": bot_id}
     if chatid is not None:
         body["chatid"] = chatid

@@ -1,4 +1,4 @@
-"""What the WeCom platform refuses in a template card. Pure; the rules of protocol-aibot, 5, as one reads them
+"""What the WeCom platform refuses in a template card. Pure; the rules of docs/protocol/aibot, 5, as one reads them
 there.
 """
 
@@ -13,7 +13,7 @@ MAX_TASK_ID_BYTES = 128
 MAX_KEY_BYTES = 1024
 MAX_OPTION_ID_BYTES = 128
 MAX_QUESTION_BYTES = 200
-MAX_FEEDBACK_ID_BYTES = 256  # protocol-aibot, 4
+MAX_FEEDBACK_ID_BYTES = 256  # docs/protocol/aibot, 4
 ASPECT_RATIO = (1.3, 2.25)
 _TASK_ID = re.compile(r"[A-Za-z0-9_@-]+\Z")
 

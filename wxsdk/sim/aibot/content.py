@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from Crypto.Cipher import AES
 
-PAD_BYTES = 32  # PKCS#7 to 32; protocol-aibot, 6
+PAD_BYTES = 32  # PKCS#7 to 32; docs/protocol/aibot, 6
 BLOCK_BYTES = 256 * 1024  # a multiple of PAD_BYTES
 
 

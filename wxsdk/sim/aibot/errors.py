@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Optional
 
-# protocol-aibot, 4
+# docs/protocol/aibot, 4
 VERSION_CONFLICT = 6000
 BAD_MEDIA_ID = 40007
 BAD_MSGTYPE = 40008

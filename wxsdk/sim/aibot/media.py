@@ -22,7 +22,7 @@ from .content import BLOCK_BYTES, DISPOSITIONS, PAD_BYTES, Content, encrypted
 
 log = logging.getLogger("wxsdk.sim.aibot.simulator")
 
-URL_SECONDS = 5 * 60.0  # protocol-aibot, 3
+URL_SECONDS = 5 * 60.0  # docs/protocol/aibot, 3
 
 
 @dataclass(eq=False)

@@ -1,4 +1,4 @@
-"""How the gateway judges one command: applied to the World, or Refused. Pure (protocol-aibot, 1, 4, 5)."""
+"""How the gateway judges one command: applied to the World, or Refused. Pure (docs/protocol/aibot, 1, 4, 5)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .errors import Refused
 from .state import EVENT_SECONDS, REPLY_SECONDS, Bubble, Request, World, visible_text
 from .uploads import MIB
 
-MAX_CONTENT_BYTES = 20_480  # UTF-8; protocol-aibot, 4
+MAX_CONTENT_BYTES = 20_480  # UTF-8; docs/protocol/aibot, 4
 MAX_IMAGES = 10
 MAX_IMAGE_BYTES = 10 * MIB
 VIDEO_TITLE_BYTES, VIDEO_DESCRIPTION_BYTES = 128, 512  # cut, not refused: the Node SDK's types

@@ -1,6 +1,6 @@
 """AiBotSim: the gateway of WeCom's AI bots on a free loopback port, for tests, demos and playing.
 
-It speaks protocol-aibot through its own eyes and imports nothing of the client, so that one misreading cannot
+It speaks docs/protocol/aibot through its own eyes and imports nothing of the client, so that one misreading cannot
 sit on both sides.
 
     with AiBotSim() as sim:

@@ -13,9 +13,9 @@ from typing import Any, Deque, Dict, List, Optional, Set, Tuple
 from .errors import RATE_LIMITED, Refused
 from .uploads import Uploads
 
-REPLY_SECONDS = 24 * 3600.0  # protocol-aibot, 4
-EVENT_SECONDS = 5.0  # welcome and card update; protocol-aibot, 1
-STREAM_IDLE_SECONDS = 6 * 60.0  # protocol-aibot, 4
+REPLY_SECONDS = 24 * 3600.0  # docs/protocol/aibot, 4
+EVENT_SECONDS = 5.0  # welcome and card update; docs/protocol/aibot, 1
+STREAM_IDLE_SECONDS = 6 * 60.0  # docs/protocol/aibot, 4
 STREAM_LIFE_SECONDS = 10 * 60.0
 MESSAGES_PER_MINUTE = 30
 MESSAGES_PER_HOUR = 1000
@@ -100,15 +100,15 @@ class Settings:
     """The gateway's switches; each may be turned at any time."""
 
     drops_equal_final: bool = True
-    """A final stream frame equal to the one before it is acked and thrown away (protocol-aibot, 4)."""
+    """A final stream frame equal to the one before it is acked and thrown away (docs/protocol/aibot, 4)."""
     enforce_rates: bool = False
     """More than 30 messages a minute or 1000 an hour in one chat are refused with 45009."""
     errors_without_req_id: bool = False
-    """Error answers carry no req_id (protocol-aibot, 1)."""
+    """Error answers carry no req_id (docs/protocol/aibot, 1)."""
     kick_keeps_open: bool = False
     """The socket of a subscriber who was replaced stays open, and its pings are answered."""
     masked_pong: bool = True
-    """A WebSocket ping is answered with a masked frame, as the platform does (protocol-aibot, 2)."""
+    """A WebSocket ping is answered with a masked frame, as the platform does (docs/protocol/aibot, 2)."""
 
 
 class World:

@@ -13,7 +13,7 @@ from .media import SimMedia
 from .views import SUBSCRIBER_SECONDS, SimGroup, SimMessage, SimSent, Viewer
 
 Sendable = Union[bytes, str, Path, Content]
-Feedback = {"good": 1, "bad": 2, "cancel": 3}  # protocol-aibot, 3
+Feedback = {"good": 1, "bad": 2, "cancel": 3}  # docs/protocol/aibot, 3
 _IMAGES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 _VIDEOS = (".mp4", ".mov", ".avi", ".mkv")
 _IMAGE_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8")
@@ -189,7 +189,7 @@ class SimUser(Viewer):
         wait: float = SUBSCRIBER_SECONDS,
         task_id: Optional[str] = None,
     ) -> SimSent:
-        """Any event, known or not; *payload* is nested under the event's own name (protocol-aibot, 3)."""
+        """Any event, known or not; *payload* is nested under the event's own name (docs/protocol/aibot, 3)."""
         event: Dict[str, Any] = {"eventtype": eventtype}
         if payload is not None:
             event[eventtype] = payload

@@ -116,7 +116,7 @@ def close_frame(code: Optional[int], reason: str = "") -> Raw:
 
 
 def answer(req_id: Any, errcode: int = 0, errmsg: str = "ok", body: Optional[Dict[str, Any]] = None) -> Dict[str, Any]:
-    """An answer as the gateway gives it: no cmd, the req_id echoed (protocol-aibot, 1). *req_id* None leaves
+    """An answer as the gateway gives it: no cmd, the req_id echoed (docs/protocol/aibot, 1). *req_id* None leaves
     it out.
     """
     headers = {} if req_id is None else {"req_id": req_id}
@@ -127,7 +127,7 @@ def answer(req_id: Any, errcode: int = 0, errmsg: str = "ok", body: Optional[Dic
 
 
 def hostile_samples() -> Dict[str, Wire]:
-    """One of each kind of frame that a client must skip or survive (protocol-aibot, 1), by name."""
+    """One of each kind of frame that a client must skip or survive (docs/protocol/aibot, 1), by name."""
     return {
         "an array": "[]",
         "an array of frames": '[{"cmd":"ping"}]',

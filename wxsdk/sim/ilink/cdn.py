@@ -1,6 +1,6 @@
 """The CDN of the pretend iLink platform: encrypted files under opaque parameters, kept on disk when large.
 
-Its AES-128-ECB is its own, written against the platform's rules (protocol-ilink, 5) and not against the
+Its AES-128-ECB is its own, written against the platform's rules (docs/protocol/ilink, 5) and not against the
 client.
 """
 
@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from Crypto.Cipher import AES
 
-AES_BLOCK = 16  # bytes; protocol-ilink, 5
+AES_BLOCK = 16  # bytes; docs/protocol/ilink, 5
 BLOCK = 1 << 20  # bytes moved at a time, so that a file of any size costs this much memory
 IN_MEMORY = 4 << 20  # bytes; smaller files stay in memory and can be read after the simulator has stopped
 
@@ -27,7 +27,7 @@ Readinto = Callable[[memoryview], int]
 
 
 def cipher_size(size: int) -> int:
-    """Bytes of ciphertext for *size* bytes of plaintext: PKCS#7 always adds 1 to 16 (protocol-ilink, 5)."""
+    """Bytes of ciphertext for *size* bytes of plaintext: PKCS#7 always adds 1 to 16 (docs/protocol/ilink, 5)."""
     return (size // AES_BLOCK + 1) * AES_BLOCK
 
 

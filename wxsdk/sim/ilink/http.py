@@ -1,4 +1,4 @@
-"""The endpoints of the pretend iLink platform. Sources: protocol-ilink, 1 (calls), 2 (long poll), 4
+"""The endpoints of the pretend iLink platform. Sources: docs/protocol/ilink, 1 (calls), 2 (long poll), 4
 (sending), 5 (CDN), 6 (login).
 """
 
@@ -19,8 +19,8 @@ from .records import Seen
 from .sending import send_message
 from .world import World
 
-STALE = -14  # protocol-ilink, 2
-NEVER_HEARD = -4  # getconfig before the user's first message; protocol-ilink, 4
+STALE = -14  # docs/protocol/ilink, 2
+NEVER_HEARD = -4  # getconfig before the user's first message; docs/protocol/ilink, 4
 MALFORMED = -3  # ours: what the platform answers to a malformed request is not known
 UINS_REMEMBERED = (
     1000  # a client that draws X-WECHAT-UIN afresh repeats one of so many about once in four million requests

@@ -1,7 +1,7 @@
 """The QR login of the pretend iLink platform: a table of states, moved on by the test in the place of a
 person with a phone.
 
-Pure: `now` is an argument. The owner of the lock calls it. Source: protocol-ilink, 6.
+Pure: `now` is an argument. The owner of the lock calls it. Source: docs/protocol/ilink, 6.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Tuple
 
-QRCODE_LIFE = 300.0  # seconds; protocol-ilink, 6
+QRCODE_LIFE = 300.0  # seconds; docs/protocol/ilink, 6
 IMG_CONTENT = "https://liteapp.weixin.qq.com/q/"
 
 WAIT, SCANED, CONFIRMED, EXPIRED = "wait", "scaned", "confirmed", "expired"

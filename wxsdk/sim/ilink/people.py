@@ -15,7 +15,7 @@ from .rules import FILE, IMAGE, KINDS, TEXT, VIDEO, VOICE, item_name
 if TYPE_CHECKING:
     from .world import World
 
-SILK = 6  # VoiceItem.encode_type; protocol-ilink, 3
+SILK = 6  # VoiceItem.encode_type; docs/protocol/ilink, 3
 VOICE_RATE = 24_000  # Hz, what phones record
 VOICE_BITS = 16
 SNIFFED = (

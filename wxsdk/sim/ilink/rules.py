@@ -1,7 +1,7 @@
 """What the pretend iLink platform checks in a request. Pure: each check returns sentences about what is
 wrong, none when all is well.
 
-Sources: protocol-ilink, 1 (headers, base_info, bodies), 4 (messages), 5 (uploads).
+Sources: docs/protocol/ilink, 1 (headers, base_info, bodies), 4 (messages), 5 (uploads).
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import json
 import re
 from typing import Any, Callable, Dict, List, Mapping, Optional
 
-MAX_BOT_AGENT_BYTES = 256  # protocol-ilink, 1
-MAX_TEXT_BYTES = 16 * 1024  # UTF-8; protocol-ilink, 4
-MAX_LOCAL_TOKENS = 10  # protocol-ilink, 1
+MAX_BOT_AGENT_BYTES = 256  # docs/protocol/ilink, 1
+MAX_TEXT_BYTES = 16 * 1024  # UTF-8; docs/protocol/ilink, 4
+MAX_LOCAL_TOKENS = 10  # docs/protocol/ilink, 1
 CLIENT_ID = re.compile(r"[^\s:]+:\d{10,16}-[0-9a-f]{8}")
 HEX_16 = re.compile(r"[0-9a-f]{32}")
 VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
@@ -163,7 +163,7 @@ def check_body(body: Mapping[str, Any], fields: Mapping[str, type], optional: Ma
 
 
 def check_upload(body: Mapping[str, Any]) -> List[str]:
-    """getuploadurl (protocol-ilink, 5)."""
+    """getuploadurl (docs/protocol/ilink, 5)."""
     wrong = check_body(body, UPLOAD_FIELDS, {})
     if wrong:
         return wrong
@@ -232,7 +232,7 @@ def check_item(item: Any) -> List[str]:
 
 
 def extra_fields(body: Mapping[str, Any]) -> List[str]:
-    """Fields that nobody knows: the platform accepts such a message and silently drops it (protocol-ilink,
+    """Fields that nobody knows: the platform accepts such a message and silently drops it (docs/protocol/ilink,
     4).
     """
     msg = body["msg"]

@@ -1,4 +1,4 @@
-"""What the pretend iLink platform does with a message of the bot. Source: protocol-ilink, 4."""
+"""What the pretend iLink platform does with a message of the bot. Source: docs/protocol/ilink, 4."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .world import World
 
 MALFORMED = -3  # ours: what the platform answers to a malformed message is not known
-REFUSED = -2  # quota, window, bursts, stale tokens, texts too long; protocol-ilink, 4
+REFUSED = -2  # quota, window, bursts, stale tokens, texts too long; docs/protocol/ilink, 4
 SIZES = {rules.IMAGE: "mid_size", rules.VIDEO: "video_size"}
 
 Answer = Dict[str, Any]

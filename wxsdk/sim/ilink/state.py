@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any, Deque, Dict, List, Optional, Sequence, Tuple
 
 MANNERS = ("replays", "forgets")
-WINDOW = 24 * 3600.0  # seconds after a user's last message in which the bot may write; protocol-ilink, 4
-QUOTA = 10  # sends per message of the user; protocol-ilink, 4
+WINDOW = 24 * 3600.0  # seconds after a user's last message in which the bot may write; docs/protocol/ilink, 4
+QUOTA = 10  # sends per message of the user; docs/protocol/ilink, 4
 BURST: Tuple[Tuple[int, float], ...] = (
     (3, 1.0),
     (18, 34.0),
-)  # the n-th send within so many seconds is refused; protocol-ilink, 4
-TYPING_TTL = 5.0  # seconds that one sendtyping shows; protocol-ilink, 4
+)  # the n-th send within so many seconds is refused; docs/protocol/ilink, 4
+TYPING_TTL = 5.0  # seconds that one sendtyping shows; docs/protocol/ilink, 4
 
 Message = Dict[str, Any]
 

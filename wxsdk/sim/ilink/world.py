@@ -18,7 +18,7 @@ from .people import SimMessage, SimUser
 from .records import Hub, Recorder
 from .state import TYPING_TTL, Bursts, Conversation, Limits, Mailbox, Message, Tokens
 
-HOLD = 35.0  # seconds; protocol-ilink, 2
+HOLD = 35.0  # seconds; docs/protocol/ilink, 2
 QR_HOLD = 1.0  # seconds for which a status poll waits for news; ours, the platform's is not known
 FIRST_MESSAGE_ID = 7_300_000_000_000_000_000  # above 2**53, so that a client which reads ids as doubles is found out
 CHOICES = {
