@@ -29,12 +29,6 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     assert (made.trusted_media_hosts, made.ssl_context, made.proxy, made.logger) == ((), None, None, None)
 
 
-def test_every_setting_has_a_check() -> None:
-    from wxsdk.aibot import config
-
-    assert set(config._CHECKS) == {each.name for each in dataclasses.fields(WSClientOptions)}
-
-
 @pytest.mark.parametrize("proxy", [None, "", "http://proxy:3128"])
 def test_a_proxy_may_be_named_forbidden_or_left_to_the_environment(proxy: Optional[str]) -> None:
     assert options(proxy=proxy).proxy == proxy

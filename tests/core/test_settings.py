@@ -1,4 +1,4 @@
-"""Settings that go by name, on every Python that wxsdk runs on."""
+"""Settings: those that go by name, and that every configuration class refuses the same values."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from typing import Any, Tuple
 
 import pytest
 
-from wxsdk.core.settings import MAX_SECONDS, by_name_after, check_patience, check_seconds
+from wxsdk.aibot import config as aibot_config
+from wxsdk.aibot.config import WSClientOptions
+from wxsdk.core.settings import MAX_SECONDS, MAX_THREADS, by_name_after, check_patience, check_seconds
 from wxsdk.errors import ConfigError
+from wxsdk.ilink import config as ilink_config
+from wxsdk.ilink.config import WeixinConfig
 
 
 @by_name_after("pace")
@@ -88,3 +92,117 @@ def test_a_long_value_is_told_in_short() -> None:
     with pytest.raises(ConfigError) as caught:
         check_seconds("timeout", "5" * 1000)
     assert len(str(caught.value)) < 150
+
+
+def personal(**settings: Any) -> WeixinConfig:
+    return WeixinConfig("token", **settings)
+
+
+def wecom(**settings: Any) -> WSClientOptions:
+    return WSClientOptions("bot", "secret", **settings)
+
+
+BOTH = (personal, wecom)
+SHARED = {each.name for each in dataclasses.fields(WeixinConfig)} & {
+    each.name for each in dataclasses.fields(WSClientOptions)
+}
+
+
+@pytest.mark.parametrize("module", [ilink_config, aibot_config])
+def test_every_setting_has_a_check(module: Any) -> None:
+    kind = WeixinConfig if module is ilink_config else WSClientOptions
+    assert list(module.CHECKS) == [each.name for each in dataclasses.fields(kind)]
+
+
+ODD = [
+    *(
+        ("proxy", url)
+        for url in (
+            "http://a b",
+            "http://h#f",
+            "http://h/x?y=1",
+            "http://h?",
+            "http://h\u00e9.com",
+            "http://h:0",
+            "http://h:65536",
+            "http://-h",
+            "http://h\\x",
+            "http://h\n",
+            " http://h",
+            "https://h",
+            "//h",
+            "http://[::1",
+            b"http://h",
+            7,
+            False,
+        )
+    ),
+    *(("max_workers", number) for number in (MAX_THREADS + 1, 1_000_000, 10**30, 0, -1, 1.0, True, "4", None)),
+    *(("max_queued_messages", number) for number in (10**8, 0, 1.5, False)),
+    *(("max_download_bytes", number) for number in (1 << 51, 0, float("inf"), "1")),
+    *(("max_seen_ids", number) for number in (10**8, 0, None)),
+    *(("outbox_max_count", number) for number in (10**8, 0, None)),
+    *(
+        ("outbox_max_age", age)
+        for age in (MAX_SECONDS + 1, 0, -1, float("nan"), float("inf"), "5", True, None, 10**400)
+    ),
+    *(
+        ("trusted_media_hosts", listed)
+        for listed in ("host", b"host", ("a b",), ("https://h",), ("h/x",), ("h:80",), ("h\u00e9",), (1,), None, 5)
+    ),
+    *(("single_instance", given) for given in (1, 0, "yes", None)),
+    *(("outbox", given) for given in (1, 0, "no", None)),
+]
+
+
+@pytest.mark.parametrize("make", BOTH)
+@pytest.mark.parametrize(("name", "value"), ODD)
+def test_what_one_class_refuses_the_other_refuses_in_the_same_words(make: Any, name: str, value: Any) -> None:
+    assert name in SHARED
+    refusals = []
+    for each in BOTH:
+        with pytest.raises(ConfigError, match=name) as caught:
+            each(**{name: value})
+        refusals.append(str(caught.value))
+    assert len(set(refusals)) == 1
+
+
+def test_every_shared_setting_with_limits_is_in_the_comparison() -> None:
+    assert {name for name, _ in ODD} == SHARED - {"bot_agent"}
+
+
+FINE = [
+    ("proxy", "http://user:p%40ss@proxy.example:3128/"),
+    ("proxy", "http://[::1]:8080"),
+    ("proxy", "HTTP://proxy"),
+    ("proxy", ""),
+    ("proxy", None),
+    ("max_workers", MAX_THREADS),
+    ("outbox_max_age", 365.5 * 86400),
+    ("outbox_max_age", MAX_SECONDS),
+    ("trusted_media_hosts", {"cdn.example.com"}),
+    ("trusted_media_hosts", iter(["[::1]", "A.example"])),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), FINE, ids=str)
+def test_what_one_class_takes_the_other_takes_and_keeps_the_same(name: str, value: Any) -> None:
+    given = list(value) if name == "trusted_media_hosts" else value
+    assert getattr(personal(**{name: given}), name) == getattr(wecom(**{name: given}), name)
+
+
+@pytest.mark.parametrize("make", BOTH)
+def test_no_refusal_quotes_the_value_and_no_repr_shows_the_proxy(make: Any) -> None:
+    for url in ("http://me:hunter22@h h", "ftp://me:hunter22@h", "http://me:hunter22@[::1"):
+        with pytest.raises(ConfigError) as caught:
+            make(proxy=url)
+        assert "hunter22" not in str(caught.value)
+        assert caught.value.__cause__ is None
+    assert "hunter22" not in repr(make(proxy="http://me:hunter22@h"))
+    assert "hunter22" not in repr(make(proxy="http://me:hunter22@h").proxy)
+
+
+def test_a_gateway_reads_the_same_however_it_is_spelled() -> None:
+    spellings = ("wss://Gateway.example:443", "WSS://gateway.example/", "wss://gateway.example")
+    assert {wecom(ws_url=each).ws_url for each in spellings} == {"wss://gateway.example"}
+    assert wecom(ws_url="ws://h:443/bot?room=1").ws_url == "ws://h:443/bot?room=1"

@@ -6,8 +6,9 @@ import dataclasses
 
 import pytest
 
+from wxsdk.core.settings import server_url
 from wxsdk.errors import ConfigError
-from wxsdk.ilink.config import WeixinConfig, check_token, server_url
+from wxsdk.ilink.config import WeixinConfig, check_token
 from wxsdk.ilink.endpoints import DEFAULT_BOT_AGENT
 
 

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from typing import Any, Callable, Dict, Optional, Tuple
-from urllib.parse import urlsplit
+from dataclasses import dataclass, field
+from typing import Any, Dict, Optional, Tuple
 
-from ..core.redact import Secret
-from ..core.settings import by_name_after
-from ..errors import ConfigError
+from ..core.settings import (
+    MAX_BYTES,
+    MAX_THREADS,
+    Check,
+    attempts,
+    by_name_after,
+    check_settings,
+    count,
+    flag,
+    having,
+    hosts,
+    optional,
+    proxy,
+    seconds,
+    secret,
+    server,
+    text,
+    whole_number,
+)
 
 DEFAULT_WS_URL = "wss://openws.work.weixin.qq.com"  # docs/protocol/aibot, 1
-UNLIMITED = -1  # attempts; api
-_MAX_SECONDS = 31_536_000  # a year; waits of the operating system overflow somewhere beyond it
+MIN_FRAME_BYTES = 1024  # B; acknowledgements and pings need some hundred
 
 
 @by_name_after("logger")
@@ -88,143 +102,40 @@ class WSClientOptions:
     outbox_max_count: int = 1000
 
     def __post_init__(self) -> None:
-        for each in fields(self):
-            value = getattr(self, each.name)
-            object.__setattr__(self, each.name, _CHECKS[each.name](each.name, value))
+        check_settings(self, CHECKS)
 
 
-def _refuse(name: str, wanted: str) -> ConfigError:
-    # The value itself is not quoted: it may be the secret, or a URL with a password in it.
-    return ConfigError(f"WSClientOptions: {name} must be {wanted}.")
-
-
-def _text(name: str, value: Any) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise _refuse(name, "a non-empty str")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        # "from None": the cause would quote the value
-        raise _refuse(name, "text without halves of characters (lone surrogates)") from None
-    return value
-
-
-def _secret(name: str, value: Any) -> Secret:
-    return Secret(_text(name, value))
-
-
-def _seconds(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise _refuse(name, "a number of seconds")
-    if not 0 < value <= _MAX_SECONDS:  # NaN fails this too
-        raise _refuse(name, "a finite number of seconds above 0, and at most a year")
-    return float(value)
-
-
-def _count(least: int) -> Callable[[str, Any], int]:
-    def check(name: str, value: Any) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
-            raise _refuse(name, f"an int of at least {least}")
-        return value
-
-    return check
-
-
-def _attempts(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or (value < 1 and value != UNLIMITED):
-        raise _refuse(name, "an int of at least 1, or -1 for no limit")
-    return value
-
-
-def _integer(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise _refuse(name, "an int")
-    return value
-
-
-def _flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise _refuse(name, "True or False")
-    return value
-
-
-def _hosts(name: str, value: Any) -> Tuple[str, ...]:
-    if isinstance(value, str) or not isinstance(value, (tuple, list, set, frozenset)):
-        raise _refuse(name, "a tuple of host names (a single host is written (host,))")
-    return tuple(_text(name, host).lower() for host in value)
-
-
-def _url(*schemes: str, login: bool = False) -> Callable[[str, Any], str]:
-    wanted = " or ".join(f"{scheme}://" for scheme in schemes) + " URL with a host" + " and no user" * (not login)
-
-    def check(name: str, value: Any) -> str:
-        url = _text(name, value).strip()
-        try:
-            parts = urlsplit(url)
-            usable = parts.scheme.lower() in schemes and bool(parts.hostname) and parts.port != 0
-            if parts.username is not None and not login:  # the handshake would not send it, and a repr would show it
-                usable = False
-        except ValueError:  # a port that is no number, or an address in broken brackets
-            usable = False
-        if not usable:
-            raise _refuse(name, f"a {wanted}")
-        return url
-
-    return check
-
-
-def _having(*choices: Tuple[str, ...]) -> Callable[[str, Any], Any]:
-    """A check for duck types: of each choice, one method must be there."""
-
-    def check(name: str, value: Any) -> Any:
-        for choice in choices:
-            if not any(callable(getattr(value, method, None)) for method in choice):
-                raise _refuse(name, f"an object with a method {' or '.join(choice)}")
-        return value
-
-    return check
-
-
-def _proxy(name: str, value: Any) -> Optional[str]:
-    # "" is a wish, too: no proxy, whatever the environment says.
-    return value if value is None or value == "" else _url("http", login=True)(name, value)
-
-
-def _optional(check: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
-    return lambda name, value: None if value is None else check(name, value)
-
-
-_CHECKS: Dict[str, Callable[[str, Any], Any]] = {
-    "bot_id": _text,
-    "secret": _secret,
-    "reconnect_interval": _seconds,
-    "max_reconnect_attempts": _attempts,
-    "max_auth_failure_attempts": _attempts,
-    "heartbeat_interval": _seconds,
-    "request_timeout": _seconds,
-    "ack_timeout": _seconds,
-    "ws_url": _url("ws", "wss"),
-    "scene": _optional(_integer),
-    "plug_version": _optional(_text),
-    "max_reply_queue_size": _count(0),
-    "max_workers": _count(1),
-    "reconnect_max_delay": _seconds,
-    "kick_cooldown": _optional(_seconds),
-    "chunk_ack_timeout": _seconds,
-    "max_download_bytes": _count(1),
-    "trusted_media_hosts": _hosts,
-    "ssl_context": _optional(_having(("wrap_socket",))),
-    "proxy": _proxy,
-    "logger": _optional(_having(("debug",), ("info",), ("warning", "warn"), ("error",))),
-    "priority_workers": _count(1),
-    "max_queued_messages": _count(1),
-    "max_seen_ids": _count(1),
-    "max_frame_bytes": _count(1024),
-    "stream_interval": _seconds,
-    "stream_keepalive": _seconds,
-    "stream_life": _seconds,
-    "single_instance": _flag,
-    "outbox": _flag,
-    "outbox_max_age": _seconds,
-    "outbox_max_count": _count(1),
+CHECKS: Dict[str, Check] = {
+    "bot_id": text,
+    "secret": secret,
+    "reconnect_interval": seconds,
+    "max_reconnect_attempts": attempts,
+    "max_auth_failure_attempts": attempts,
+    "heartbeat_interval": seconds,
+    "request_timeout": seconds,
+    "ack_timeout": seconds,
+    "ws_url": server("wss", "ws", query=True),
+    "scene": optional(whole_number),
+    "plug_version": optional(text),
+    "max_reply_queue_size": count(0),
+    "max_workers": count(1, MAX_THREADS),
+    "reconnect_max_delay": seconds,
+    "kick_cooldown": optional(seconds),
+    "chunk_ack_timeout": seconds,
+    "max_download_bytes": count(1, MAX_BYTES),
+    "trusted_media_hosts": hosts,
+    "ssl_context": optional(having(("wrap_socket",))),
+    "proxy": proxy,
+    "logger": optional(having(("debug",), ("info",), ("warning", "warn"), ("error",))),
+    "priority_workers": count(1, MAX_THREADS),
+    "max_queued_messages": count(1),
+    "max_seen_ids": count(1),
+    "max_frame_bytes": count(MIN_FRAME_BYTES, MAX_BYTES),
+    "stream_interval": seconds,
+    "stream_keepalive": seconds,
+    "stream_life": seconds,
+    "single_instance": flag,
+    "outbox": flag,
+    "outbox_max_age": seconds,
+    "outbox_max_count": count(1),
 }

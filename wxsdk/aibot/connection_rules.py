@@ -25,8 +25,9 @@ from enum import Enum
 from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from ..core.backoff import exponential, jittered
+from ..core.settings import UNLIMITED
 from ..errors import ApiError, AuthFailed, Kicked, RateLimited, ReconnectExhausted, WxError
-from .config import UNLIMITED, WSClientOptions
+from .config import WSClientOptions
 
 
 class State(Enum):

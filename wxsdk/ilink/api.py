@@ -6,12 +6,12 @@ import secrets
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Type, TypeVar, Union
 
 from ..core.redact import Secret
-from ..core.settings import check_patience
+from ..core.settings import check_patience, server_url
 from ..errors import ConfigError, TransportError
 from ..log import get_logger
 from ..runtime.http import HttpDoor, HttpReply
 from . import endpoints
-from .config import WeixinConfig, check_token, server_url
+from .config import WeixinConfig, check_token
 from .endpoints import Endpoint
 from .errors import decode_answer, error_for
 from .jsontext import dump_json

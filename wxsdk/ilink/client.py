@@ -6,7 +6,7 @@ import threading
 from functools import partial
 from typing import Optional, Union
 
-from ..core.settings import check_patience, check_seconds
+from ..core.settings import check_patience, check_seconds, server_url
 from ..errors import ConfigError
 from ..health import Health
 from ..log import get_logger
@@ -19,7 +19,7 @@ from ..runtime.store import Store, as_store
 from ..runtime.worker import EarlierRuns
 from .api import ILinkApi
 from .cdn import MediaDoor
-from .config import WeixinConfig, check_token, server_url
+from .config import WeixinConfig, check_token
 from .context import MessageContext
 from .frames_out import SendResult
 from .handler import MessageHandler, OnMessage, as_handler

@@ -4,28 +4,37 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterable, Optional, Tuple
+from typing import Any, Dict, Optional, Tuple
 from urllib.parse import urlsplit
 
 from ..core.protocol_level import ILINK_LEVEL
 from ..core.redact import Secret
-from ..core.settings import by_name_after
-from ..errors import ConfigError
+from ..core.settings import (
+    MAX_BYTES,
+    MAX_THREADS,
+    Check,
+    by_name_after,
+    check_settings,
+    count,
+    flag,
+    header_token,
+    hosts,
+    matching,
+    one_of,
+    optional,
+    proxy,
+    rate,
+    refusal,
+    seconds,
+    server,
+)
 from .endpoints import DEFAULT_BOT_AGENT, client_version_number, sanitise_bot_agent
 
-MAX_SECONDS = 366 * 86400.0  # s; a longer duration is a slip, and threads cannot wait for arbitrary ones
-MAX_THREADS = 10_000  # a process cannot hold many more
-MAX_COUNT = 10_000_000  # of ids, messages, tries; more would be kept in gigabytes
-MAX_BYTES = 1 << 50  # B; a pebibyte, above any file
 MIN_TEXT_BYTES = 16  # B; below this a code fence cannot be closed and reopened
-MAX_TOKEN_CHARS = 8192  # a header line longer than this is refused by common servers
 CDN_CIPHERS = (
     "DEFAULT"  # OpenSSL's; the CDN needs static RSA, which Python's own choice leaves out; docs/protocol/ilink, 5
 )
-DEFAULT_PORTS = {"https": 443, "http": 80}
-_TOKEN = re.compile(r"[\x21-\x7e]*")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e]{1,256}")
-_HOST = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*|\[[0-9A-Fa-f:.]+\]")
 _CLIENT_ID_PREFIX = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -115,64 +124,59 @@ class WeixinConfig:
     outbox_max_count: int = 1000
 
     def __post_init__(self) -> None:
-        self._set("token", _token(self.token))
-        for name in ("base_url", "cdn_base_url"):
-            self._set(name, server_url(name, getattr(self, name)))
-        if self.route_tag is not None and not _matches(_HEADER_VALUE, self.route_tag):
-            raise _bad("route_tag", "printable ASCII, or None")
-        self._set("bot_agent", sanitise_bot_agent(self.bot_agent))
-        client_version_number(self.channel_version)
-        for name in _SECONDS:
-            _check_number(name, getattr(self, name), 0.0, MAX_SECONDS)
-        for name, (low, high) in _COUNTS.items():
-            _check_count(name, getattr(self, name), low, high)
-        if self.sends_per_second is not None:
-            _check_number("sends_per_second", self.sends_per_second, 0.0, float(MAX_COUNT))
-        for name in ("markdown_filter", "single_instance", "outbox"):
-            if not isinstance(getattr(self, name), bool):
-                raise _bad(name, "True or False")
-        for name in ("trusted_media_hosts", "login_hosts"):
-            self._set(name, _hosts(name, getattr(self, name)))
-        if self.quota_policy not in ("warn", "refuse"):
-            raise _bad("quota_policy", '"warn" or "refuse"')
-        if not _matches(_CLIENT_ID_PREFIX, self.client_id_prefix):
-            raise _bad("client_id_prefix", "1–64 of A-Za-z0-9_.-")
-        if self.proxy is not None and self.proxy != "":
-            check_url("proxy", self.proxy, schemes=("http",), login=True)
-            self._set("proxy", Secret(self.proxy))
-
-    def _set(self, name: str, value: Any) -> None:
-        object.__setattr__(self, name, value)
+        check_settings(self, CHECKS)
 
 
-_SECONDS = (
-    "long_poll_timeout",
-    "poll_grace",
-    "api_timeout",
-    "light_timeout",
-    "qr_status_timeout",
-    "stale_token_pause",
-    "send_retry_delay",
-    "poll_retry_delay",
-    "poll_backoff_delay",
-    "quota_window",
-    "dedupe_window",
-    "typing_keepalive",
-    "outbox_max_age",
-)
-_COUNTS = {  # the least and the most that make sense
-    "max_workers": (1, MAX_THREADS),
-    "max_queued_messages": (1, MAX_COUNT),
-    "max_text_bytes": (MIN_TEXT_BYTES, MAX_COUNT),
-    "send_burst": (1, MAX_COUNT),
-    "send_retries": (0, MAX_COUNT),
-    "upload_tries": (1, MAX_COUNT),
-    "max_download_bytes": (1, MAX_BYTES),
-    "poll_failures_before_backoff": (1, MAX_COUNT),
-    "quota_limit": (1, MAX_COUNT),
-    "max_seen_ids": (1, MAX_COUNT),
-    "max_quotes": (0, MAX_COUNT),
-    "outbox_max_count": (1, MAX_COUNT),
+def _bot_agent(_name: str, value: Any) -> str:
+    return sanitise_bot_agent(value)
+
+
+def _channel_version(_name: str, value: Any) -> str:
+    client_version_number(value)
+    return str(value)
+
+
+CHECKS: Dict[str, Check] = {
+    "token": header_token,
+    "base_url": server("https", "http"),
+    "cdn_base_url": server("https", "http"),
+    "route_tag": optional(matching(_HEADER_VALUE, "printable ASCII, or None")),
+    "bot_agent": _bot_agent,
+    "channel_version": _channel_version,
+    "long_poll_timeout": seconds,
+    "api_timeout": seconds,
+    "markdown_filter": flag,
+    "max_workers": count(1, MAX_THREADS),
+    "max_text_bytes": count(MIN_TEXT_BYTES),
+    "sends_per_second": optional(rate),
+    "send_burst": count(1),
+    "max_download_bytes": count(1, MAX_BYTES),
+    "trusted_media_hosts": hosts,
+    "stale_token_pause": seconds,
+    "login_hosts": hosts,
+    "max_queued_messages": count(1),
+    "quota_policy": one_of("warn", "refuse"),
+    "poll_grace": seconds,
+    "light_timeout": seconds,
+    "qr_status_timeout": seconds,
+    "send_retries": count(0),
+    "send_retry_delay": seconds,
+    "upload_tries": count(1),
+    "poll_retry_delay": seconds,
+    "poll_backoff_delay": seconds,
+    "poll_failures_before_backoff": count(1),
+    "quota_limit": count(1),
+    "quota_window": seconds,
+    "dedupe_window": seconds,
+    "max_seen_ids": count(1),
+    "max_quotes": count(0),
+    "typing_keepalive": seconds,
+    "client_id_prefix": matching(_CLIENT_ID_PREFIX, "1 to 64 of A-Za-z0-9_.-"),
+    "single_instance": flag,
+    "proxy": proxy,
+    "outbox": flag,
+    "outbox_max_age": seconds,
+    "outbox_max_count": count(1),
 }
 
 
@@ -182,76 +186,8 @@ def cdn_ciphers(config: WeixinConfig) -> Dict[str, str]:
 
 
 def check_token(token: object) -> Secret:
-    """*token* as a Secret; ConfigError unless it is text that fits a header and is not empty."""
-    checked = _token(token)
+    """Return *token* as a Secret; ConfigError unless it is text that fits a header and is not empty."""
+    checked = header_token("token", token)
     if not checked:
-        raise _bad("token", "the text that the login gave")
+        raise refusal("token", "the text that the login gave")
     return checked
-
-
-def check_url(name: str, url: object, *, schemes: Tuple[str, ...] = ("https", "http"), login: bool = False) -> None:
-    """ConfigError unless *url* is scheme://host[:port][/path] and nothing else. login: user:password@ is allowed."""
-    wanted = f"{' or '.join(f'{scheme}://host' for scheme in schemes)}, with port and path if need be"
-    if not isinstance(url, str) or not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
-        raise _bad(name, wanted)
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as exc:
-        raise _bad(name, wanted) from exc
-    host = parts.hostname or ""
-    host = f"[{host}]" if ":" in host else host
-    extras = parts.query or parts.fragment or "?" in url or "#" in url or (parts.username is not None and not login)
-    if parts.scheme not in schemes or not _HOST.fullmatch(host) or port == 0 or extras:
-        raise _bad(name, wanted)
-
-
-def server_url(name: str, url: object) -> str:
-    """*url* as every other spelling of the same server is written, too; ConfigError as ``check_url`` raises it.
-
-    Scheme and host in small letters, no port that goes without saying, no slash at the end.
-    """
-    check_url(name, url)
-    parts = urlsplit(str(url))
-    host = parts.hostname or ""
-    host = f"[{host}]" if ":" in host else host
-    port = "" if parts.port in (None, DEFAULT_PORTS[parts.scheme]) else f":{parts.port}"
-    return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
-
-
-def _bad(name: str, wanted: str) -> ConfigError:
-    # The value stays out of the text: it may be a secret in the wrong place.
-    return ConfigError(f"{name} is not usable.", remedy=f"Give {wanted}.")
-
-
-def _matches(pattern: re.Pattern[str], value: object) -> bool:
-    return isinstance(value, str) and pattern.fullmatch(value) is not None
-
-
-def _token(token: object) -> Secret:
-    if not isinstance(token, str) or len(token) > MAX_TOKEN_CHARS or not _TOKEN.fullmatch(token):
-        raise _bad("token", "printable ASCII text without spaces")
-    return Secret(token)
-
-
-def _check_number(name: str, value: object, above: float, up_to: float) -> None:
-    # Comparing refuses NaN and infinity too.
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not above < value <= up_to:
-        raise _bad(name, f"a number above {above:g}, up to {up_to:g}")
-
-
-def _check_count(name: str, value: object, low: int, high: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise _bad(name, f"a whole number from {low} to {high}")
-
-
-def _hosts(name: str, hosts: Iterable[str]) -> Tuple[str, ...]:
-    if isinstance(hosts, (str, bytes)):
-        raise _bad(name, 'a tuple of host names such as ("example.com",)')
-    try:
-        listed = tuple(hosts)
-    except TypeError as exc:
-        raise _bad(name, "a tuple of host names") from exc
-    if not all(_matches(_HOST, host) for host in listed):
-        raise _bad(name, "host names without scheme, port and path")
-    return tuple(host.lower() for host in listed)

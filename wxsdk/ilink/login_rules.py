@@ -21,10 +21,10 @@ from typing import Optional, Sequence
 from urllib.parse import urlsplit
 
 from ..core.redact import Secret
-from ..core.settings import check_seconds
+from ..core.settings import check_seconds, check_url
 from ..errors import ConfigError, LoginError, TransportError, WxError
 from ..log import get_logger
-from .config import WeixinConfig, check_url
+from .config import WeixinConfig
 from .wire import QrCodeReply, QrStatusReply
 
 log = get_logger(__name__)
