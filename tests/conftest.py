@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
-import socket
-from typing import Any, Iterator
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Generator, Iterator, List
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.guard import loopback_guard
 from wxsdk.testing import no_leaks
 
 settings.register_profile(
@@ -16,11 +18,58 @@ settings.register_profile(
 )
 settings.load_profile("wxsdk")
 
-_connect, _connect_ex, _getaddrinfo = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
+_report = Path(tempfile.mkdtemp(prefix="wxsdk-guard-")) / "violations"
+_seen = 0  # lines of the report that a test has failed for
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "may_leak(reason): leave out the check for threads and sockets left behind")
+    _report.touch()
+    os.environ.update({**loopback_guard.environment(), loopback_guard.REPORT: str(_report)})
+    loopback_guard.install(ends_process=False)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A process that outlived its test may have reached out after the last test had ended."""
+    late = _new_violations()
+    _report.unlink()
+    _report.parent.rmdir()
+    if late:
+        raise pytest.UsageError("a process of the tests left this machine:\n" + "\n".join(late))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
+    return (yield from _fails_for_violations())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
+    return (yield from _fails_for_violations())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
+    return (yield from _fails_for_violations())
+
+
+def _fails_for_violations() -> Generator[None, Any, Any]:
+    try:
+        outcome = yield
+    finally:
+        found = _new_violations()
+        if found:
+            pytest.fail(
+                "the test, or a process that it started, left this machine:\n" + "\n".join(found), pytrace=False
+            )
+    return outcome
+
+
+def _new_violations() -> List[str]:
+    global _seen
+    found = loopback_guard.violations(_report, _seen)
+    _seen += len(found)
+    return found
 
 
 @pytest.fixture(autouse=True)
@@ -35,12 +84,9 @@ def _leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _stays_on_this_machine() -> Iterator[None]:
+def _no_settings_of_the_environment() -> Iterator[None]:
+    """What the environment says of proxies and certificates would take part in every test."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(socket.socket, "connect", _guarded_connect)
-    patch.setattr(socket.socket, "connect_ex", _guarded_connect_ex)
-    patch.setattr(socket, "getaddrinfo", _guarded_getaddrinfo)
-    # What the environment says of proxies and certificates would take part in every test.
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         patch.delenv(name, raising=False)
         patch.delenv(name.upper(), raising=False)
@@ -48,39 +94,3 @@ def _stays_on_this_machine() -> Iterator[None]:
         patch.delenv(name, raising=False)
     yield
     patch.undo()
-
-
-def _is_local(host: Any) -> bool:
-    if host in ("localhost", "", None):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _refuse_strangers(sock: socket.socket, address: Any) -> None:
-    if sock.family in (socket.AF_INET, socket.AF_INET6) and not _is_local(address[0]):
-        raise AssertionError(f"a test tried to connect to {address[0]}")
-
-
-def _guarded_connect(sock: socket.socket, address: Any) -> None:
-    _refuse_strangers(sock, address)
-    return _connect(sock, address)
-
-
-def _guarded_connect_ex(sock: socket.socket, address: Any) -> int:
-    _refuse_strangers(sock, address)
-    return _connect_ex(sock, address)
-
-
-def _guarded_getaddrinfo(host: Any, *args: Any, **kwargs: Any) -> Any:
-    name = host.decode() if isinstance(host, bytes) else host
-    if isinstance(name, str) and name.endswith(".invalid"):  # RFC 2606: never exists
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        if not _is_local(name):
-            raise AssertionError(f"a test tried to look up {name!r}") from None
-    return _getaddrinfo(host, *args, **kwargs)

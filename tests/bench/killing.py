@@ -67,7 +67,8 @@ class Nursery:
 def nursery_process(folder: Path) -> Iterator[Any]:
     """The process for ``Nursery``; the locks of its bots are in *folder*."""
     program = Path(__file__).with_name("nursery.py")
-    environment = {**os.environ, "XDG_STATE_HOME": str(folder), "PYTHONPATH": str(program.parents[2]), "NO_PROXY": "*"}
+    paths = os.pathsep.join(filter(None, [str(program.parents[2]), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "XDG_STATE_HOME": str(folder), "PYTHONPATH": paths, "NO_PROXY": "*"}
     process = subprocess.Popen(
         [sys.executable, str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     )

@@ -109,7 +109,8 @@ class Samples:
 def soak(seconds: float, seed: int, folder: Path) -> Dict[str, Any]:
     """Run for *seconds*; the figures by name."""
     program = Path(__file__).with_name("soak_platform.py")
-    environment = {**os.environ, "PYTHONPATH": str(program.parents[2])}
+    paths = os.pathsep.join(filter(None, [str(program.parents[2]), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "PYTHONPATH": paths}
     platform = subprocess.Popen(
         [sys.executable, str(program), str(seed)],
         stdin=subprocess.PIPE,

@@ -29,7 +29,7 @@ LATEST_KILL = 0.12  # seconds after the fork; the first message goes out after a
 def forking(folder: Path) -> Iterator[Any]:
     """The process that forks the bots; their locks are in *folder*."""
     root = str(Path(__file__).parents[2])
-    environment = {**os.environ, "XDG_STATE_HOME": str(folder), "PYTHONPATH": root, "NO_PROXY": "*"}
+    environment = {**os.environ, "XDG_STATE_HOME": str(folder), "NO_PROXY": "*"}
     command = [sys.executable, "-m", "tests.delivery.outbox_bots"]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment, cwd=root

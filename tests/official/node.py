@@ -16,7 +16,7 @@ import threading
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-PROXIES = ("http_proxy", "https_proxy", "all_proxy", "node_options")
+PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 WAIT = 20.0  # seconds for any one answer: Node starts slowly on a busy machine
 DRIVERS = Path(__file__).parent / "drivers"
 
