@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Callable, Iterator, List, Optional, Tuple, TypeVar
 
 from .runtime.clock import Clock
-from .runtime.store import Clear, Delete, Put, Store
+from .runtime.store import Clear, Delete, Put, Store, put_if_absent
 
 __all__ = ["STORE_CHECKS", "FakeClock", "check_store", "no_leaks"]
 
@@ -292,6 +292,24 @@ def _a_batch_is_seen_whole_or_not_at_all(store: Store) -> None:
     assert set(sizes) <= {(0, 0), (10, 1)}
 
 
+def _one_of_many_puts_what_is_absent(store: Store) -> None:
+    winners: List[str] = []
+
+    def put(value: str) -> None:
+        if put_if_absent(store, Put("absent", "k", value, 1.0)) is None:
+            winners.append(value)
+
+    threads = [threading.Thread(target=put, args=(str(number),)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert store.items("absent") == [("k", winners[0])]
+    assert len(winners) == 1
+    assert put_if_absent(store, Put("absent", "k", "later", 9.0)) == winners[0]
+    assert store.trim("absent", before=5.0) == 1  # it did not become younger either
+
+
 def _close_may_be_called_twice(store: Store) -> None:
     store.close()
     store.close()
@@ -307,5 +325,6 @@ STORE_CHECKS: Tuple[Callable[[Any], None], ...] = (
     _every_text_survives,
     _many_threads_may_use_it,
     _a_batch_is_seen_whole_or_not_at_all,
+    _one_of_many_puts_what_is_absent,
     _close_may_be_called_twice,
 )

@@ -143,6 +143,15 @@ class SQLiteStore:
                 else:
                     connection.execute("DELETE FROM entries WHERE name = ?", (name,))
 
+    def put_if_absent(self, put: Put) -> Optional[str]:
+        """Apply *put* unless its key is there; the value that is there already. One step for all processes."""
+        name, key = _bound(put.table), _bound(put.key)
+        with self._writing() as connection:
+            row = connection.execute("SELECT value FROM entries WHERE name = ? AND key = ?", (name, key)).fetchone()
+            if row is None:
+                connection.execute(_PUT, (name, key, _bound(put.value), put.at))
+        return None if row is None else _text(row[0])
+
     def trim(self, table: str, *, max_count: Optional[int] = None, before: Optional[float] = None) -> int:
         removed = 0
         name = _bound(table)

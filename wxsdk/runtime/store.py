@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Protocol, Sequence, Tuple, Union
+from typing import Callable, Dict, List, Optional, Protocol, Sequence, Tuple, Union
 
 from ..errors import ConfigError
 from .forked import tell_of_forks
@@ -44,6 +44,8 @@ class Clear:
 
 Change = Union[Put, Delete, Clear]
 
+_one_at_a_time = threading.Lock()
+
 
 class Store(Protocol):
     """What a store must do. Every method may be called from any thread, at the same time.
@@ -69,6 +71,22 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Free what is held. A second call does nothing; any other call after it may raise."""
+
+
+def put_if_absent(store: Store, put: Put) -> Optional[str]:
+    """Apply *put* unless its key is there, in one step; the value that is there already, None when *put* was applied.
+
+    What two processes on one store both want to do goes to the one that is told None. A store of the user's own that
+    has no method ``put_if_absent(put)`` serves one process only; there the threads of this one are kept apart.
+    """
+    own: Optional[Callable[[Put], Optional[str]]] = getattr(store, "put_if_absent", None)
+    if own is not None:
+        return own(put)
+    with _one_at_a_time:
+        found = store.get(put.table, put.key)
+        if found is None:
+            store.write([put])
+        return found
 
 
 def as_store(given: Optional[Store]) -> Store:
@@ -114,6 +132,15 @@ class MemoryStore:
                     rows.pop(change.key, None)
                 else:
                     rows.clear()
+
+    def put_if_absent(self, put: Put) -> Optional[str]:
+        """Apply *put* unless its key is there; the value that is there already."""
+        with self._lock:
+            rows = self._tables.setdefault(put.table, {})
+            if put.key in rows:
+                return rows[put.key][0]
+            rows[put.key] = (put.value, put.at)
+            return None
 
     def trim(self, table: str, *, max_count: Optional[int] = None, before: Optional[float] = None) -> int:
         with self._lock:
