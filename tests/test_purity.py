@@ -28,10 +28,10 @@ EDGE_ROOT = words("__init__ __main__ pytest_plugin testing")
 # Modules of the two protocols that do things. Every other module of ilink and aibot is pure.
 SHELL = {
     "ilink": words(
-        """api cdn client context handler in_progress inbox login outbound_run outbox ownership poll run send_limits
-        sending state tokens typing_indicator"""
+        """api cdn client context handler in_progress inbox login outbound_run outbox ownership poll received run
+        send_limits sending state tokens typing_indicator"""
     ),
-    "aibot": words("ack_calls acks client connection delivery download outbox run sending stream ticker upload"),
+    "aibot": words("ack_calls acks client connection delivery download inbox outbox run sending stream ticker upload"),
 }
 
 # What pure code may use of the standard library: nothing that reads, writes, waits, or differs from call to call.

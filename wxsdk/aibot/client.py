@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any, Optional, Tuple
+from typing import Any, List, Optional, Tuple
 
 from ..core.settings import check_patience, check_seconds
 from ..errors import ConfigError, ConnectionLost
@@ -14,6 +14,7 @@ from ..runtime.clock import Clock
 from ..runtime.forked import tell_of_forks
 from ..runtime.instance_lock import InstanceLock
 from ..runtime.lifecycle import wait_until_stopped
+from ..runtime.receiver import Received, Receiver
 from ..runtime.store import Store, as_store
 from ..runtime.worker import EarlierRuns, join_all
 from ..runtime.wsock import WsDoor
@@ -24,6 +25,7 @@ from .connection import Connection
 from .connection_rules import State
 from .download import Downloads, Folder
 from .frames import WsFrame
+from .inbox import Inbox
 from .logger import BotLog
 from .outbox import Outbox, make_outbox
 from .run import Run
@@ -63,6 +65,8 @@ class WSClient(Callbacks, Sending):
         self._streams = OpenStreams(options, replies, clock)
         self._log = BotLog(options.logger, (str(options.secret),))
         self._seen = SeenIds(options.max_seen_ids)
+        self._inbox = Inbox(self._store, options, clock, self._log)
+        self._receiver: Optional[Receiver] = None
         self._door = WsDoor(ssl_context=options.ssl_context, proxy=options.proxy)
         self._downloads = Downloads(options)
         self._instance = InstanceLock("aibot", f"{options.ws_url}\n{options.bot_id}")
@@ -144,6 +148,14 @@ class WSClient(Callbacks, Sending):
 
     def __exit__(self, *_: object) -> None:
         self.disconnect()
+
+    def set_receiver(self, receiver: Optional[Receiver]) -> None:
+        """Give messages and events from the next connect() on to *receiver* in place of the callbacks, as ``Bot`` does.
+
+        With a durable store they are on the disk by then, and handed over again after a restart until they are
+        finished. The callbacks of the client's own life (``on_error`` and so on) are called as ever.
+        """
+        self._receiver = receiver
 
     # -- streams ----------------------------------------
 
@@ -238,6 +250,7 @@ class WSClient(Callbacks, Sending):
             self._instance.acquire()
         try:
             self._postbox.load()
+            left_over = self._left_over()
         except BaseException:
             self._instance.release()
             raise
@@ -252,13 +265,24 @@ class WSClient(Callbacks, Sending):
             replies=self._replies,
             clock=self._clock,
             log=self._log,
+            inbox=self._inbox,
+            receiver=self._receiver,
             on_ready=self._postbox.wake,
             on_over=self._over,
         )
+        if run.intake is not None:
+            run.intake.start(left_over)
         run.connection.start()
         self._postbox.start(run.gave_up)
         run.outbox_worker = self._postbox.worker
         return run
+
+    def _left_over(self) -> List[Received]:
+        """What the receiver did not handle in an earlier run. Raises what the store raises."""
+        if self._receiver is None:
+            return []
+        self._inbox.recall(self._seen)
+        return self._inbox.left_over()
 
     def _over(self) -> None:
         """A run has ended, by itself or not; on its reader."""
@@ -296,7 +320,7 @@ class WSClient(Callbacks, Sending):
         self._postbox.join(min(OUTBOX_FAREWELL, left_by - self._clock.now()))
         run.connection.stop()
         self._downloads.interrupt()
-        alive = join_all(run.connection.workers, self._clock, left_by) + self._postbox.join_until(left_by)
+        alive = join_all(run.workers, self._clock, left_by)
         if at_work:
             run.close_when_over(deadline)
         else:

@@ -16,6 +16,7 @@ from .callbacks import Callbacks, Handler
 from .checks import EVENT_WINDOW
 from .config import WSClientOptions
 from .frames import WsCmd, WsFrame, is_urgent
+from .inbox import Intake
 from .logger import BotLog
 from .seen import SeenIds
 
@@ -38,12 +39,23 @@ _TOO_MANY_EVENTS = (
 
 
 class Delivery:
-    """The worker threads of one run. ``pushed`` belongs to the reader; the rest may be called from any thread."""
+    """The worker threads of one run. ``pushed`` belongs to the reader; the rest may be called from any thread.
+
+    intake: where frames go in place of the callbacks, when the client has a receiver.
+    """
 
     def __init__(
-        self, options: WSClientOptions, callbacks: Callbacks, seen: SeenIds, clock: Clock, log: BotLog, number: int
+        self,
+        options: WSClientOptions,
+        callbacks: Callbacks,
+        seen: SeenIds,
+        clock: Clock,
+        log: BotLog,
+        number: int,
+        intake: Optional[Intake] = None,
     ) -> None:
         self._callbacks = callbacks
+        self._intake = intake
         self._seen = seen
         self._clock = clock
         self._log = log
@@ -90,6 +102,9 @@ class Delivery:
     def pushed(self, frames: List[WsFrame]) -> None:
         """Submit new frames to their lanes; drop those seen before, and those past max_queued_messages."""
         self.last_inbound = self._clock.now()
+        if self._intake is not None:
+            self._take_in(self._intake, frames)
+            return
         normal: List[Submission] = []
         urgent: List[Submission] = []
         for frame in frames:
@@ -110,6 +125,15 @@ class Delivery:
             self._submit_urgent(urgent)
         if normal:
             self._submit(self._main, normal, _TOO_MANY_MESSAGES)
+
+    def _take_in(self, intake: Intake, frames: List[WsFrame]) -> None:
+        """Give the frames not seen before to the receiver, as many as there is room for."""
+        new = [frame for frame in frames if frame.msgid is None or self._seen.is_new(frame.msgid)]
+        room = max(self._limit - intake.queued, 0)
+        if new[:room]:
+            intake.pushed(new[:room])
+        for _ in new[room:]:
+            self._drop(_TOO_MANY_MESSAGES)
 
     def tell(self, event: str, *arguments: Any) -> None:
         """Call the functions registered for *event* of the client's own life, after those told before."""

@@ -7,6 +7,7 @@ from typing import Callable, List, Optional
 from ..core.outbox_rules import OutboxItem
 from ..errors import WxError
 from ..runtime.clock import Clock
+from ..runtime.receiver import Receiver
 from ..runtime.worker import Worker, join_all, next_number
 from ..runtime.wsock import WsDoor
 from .acks import Replies
@@ -15,6 +16,7 @@ from .config import WSClientOptions
 from .connection import Connection, Listener
 from .delivery import Delivery
 from .frames import WsFrame
+from .inbox import Inbox, Intake
 from .logger import BotLog
 from .seen import SeenIds
 
@@ -22,7 +24,8 @@ from .seen import SeenIds
 class Run(Listener):
     """What lives from one connect() to its disconnect().
 
-    on_ready: called on the reader when subscribed. on_over: called there at the end, of whatever kind.
+    receiver: gets the messages in place of the callbacks, by way of *inbox*. on_ready: called on the reader when
+    subscribed. on_over: called there at the end, of whatever kind.
     """
 
     def __init__(
@@ -35,13 +38,16 @@ class Run(Listener):
         replies: Replies,
         clock: Clock,
         log: BotLog,
+        inbox: Optional[Inbox] = None,
+        receiver: Optional[Receiver] = None,
         on_ready: Callable[[], None],
         on_over: Callable[[], None],
     ) -> None:
         number = next_number()
         self._on_ready = on_ready
         self._on_over = on_over
-        self.delivery = Delivery(options, callbacks, seen, clock, log, number)
+        self.intake = Intake(inbox, receiver, clock, number) if inbox is not None and receiver is not None else None
+        self.delivery = Delivery(options, callbacks, seen, clock, log, number, self.intake)
         self.connection = Connection(
             options, clock=clock, door=door, replies=replies, listener=self, log=log, number=number
         )
@@ -61,13 +67,15 @@ class Run(Listener):
         return self.connection.ended_by
 
     @property
-    def _workers(self) -> List[Worker]:
-        return [*self.connection.workers, *([self.outbox_worker] if self.outbox_worker else [])]
+    def workers(self) -> List[Worker]:
+        """Its threads, but for those of the callbacks."""
+        inbox_worker = None if self.intake is None else self.intake.worker
+        return [*self.connection.workers, *(each for each in (self.outbox_worker, inbox_worker) if each is not None)]
 
     @property
     def is_at_work(self) -> bool:
         """True on a thread that this run lives by: the user's logger, or store, is called there."""
-        return any(worker.is_current for worker in self._workers)
+        return any(worker.is_current for worker in self.workers)
 
     @property
     def is_inside(self) -> bool:
@@ -81,7 +89,7 @@ class Run(Listener):
         """
         if self.is_inside:
             deadline = self._clock.now()
-        alive = join_all(self._workers, self._clock, deadline)
+        alive = join_all(self.workers, self._clock, deadline)
         self.delivery.drain(deadline)
         return alive + self.delivery.close(deadline)
 
@@ -96,6 +104,8 @@ class Run(Listener):
 
     def authenticated(self) -> None:
         self._on_ready()
+        if self.intake is not None:
+            self.intake.subscribed()
         self.delivery.tell("authenticated")
 
     def disconnected(self, reason: str) -> None:
@@ -115,6 +125,8 @@ class Run(Listener):
 
     def over(self) -> None:
         self._on_over()
+        if self.intake is not None:
+            self.intake.stop()
         self.delivery.after_news(self.told.set)
         self._is_over = True
         if self._close_by is not None:

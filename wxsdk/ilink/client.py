@@ -15,6 +15,7 @@ from ..runtime.files import PathLike, ProgressCallback
 from ..runtime.forked import tell_of_forks
 from ..runtime.health_record import Vitals
 from ..runtime.lifecycle import wait_until_stopped
+from ..runtime.receiver import Receiver
 from ..runtime.store import Store, as_store
 from ..runtime.worker import EarlierRuns
 from .api import ILinkApi
@@ -78,6 +79,7 @@ class WeixinClient:
         self._postbox = make_outbox(self._store, config, clock, self._sender, self._tokens, self._allowance)
         self.outbox = Outbox(self._postbox, self._sender, config, clock)
         self._life = threading.Lock()  # orders start, set_token and the end of a run
+        self._receiver: Optional[Receiver] = None
         self._running: Optional[Running] = None
         self._earlier = EarlierRuns()
         self._desk = Desk()
@@ -168,6 +170,13 @@ class WeixinClient:
 
     def __exit__(self, *_: object) -> None:
         self.shutdown()
+
+    def set_receiver(self, receiver: Optional[Receiver]) -> None:
+        """Give what is received from the next start() on to *receiver* in place of ``on_message``, as a ``Bot`` does.
+
+        The handler's other methods are called as ever.
+        """
+        self._receiver = receiver
 
     # sending
 
@@ -297,6 +306,7 @@ class WeixinClient:
             self._vitals.of_run(),
             self._postbox,
             self._desk,
+            receiver=self._receiver,
             make_context=self._make_context,
             heard=self._allowance.heard,
             abort=self._interrupt_sends,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, ContextManager, Optional, Union
+from typing import TYPE_CHECKING, Callable, ContextManager, List, Optional, Union
 
 from .frames_out import SendResult
 from .inbound import Inbound
-from .media import MediaInfo
+from .media import MediaInfo, list_media
 from .outbound_run import OutboundRun
 from .quotes import RefMessageInfo
 from .wire import WeixinMessage
@@ -24,10 +24,11 @@ Progress = Callable[[int, int], None]
 class MessageContext:
     """A message of a user.
 
-    body: the text or transcript, None when it has neither; a quoted text stands before it. media: its file, else that
-    of the quoted message. ref_message: what it quotes. message: all of it, as it came. redelivered: an earlier run may
-    have begun to handle it. Replies carry the user's newest context token. Every method may be called from any thread,
-    also after on_message has returned.
+    body: the text or transcript, None when it has neither; a quoted text stands before it. text: the same without what
+    it quotes, "" for none. media: its file, else that of the quoted message. own_media: every file of its own.
+    ref_message: what it quotes. message: all of it, as it came. redelivered: an earlier run may have begun to handle
+    it. Replies carry the user's newest context token. Every method may be called from any thread, also after on_message
+    has returned.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class MessageContext:
         self.session_id: str = inbound.session_id
         self.context_token: Optional[str] = inbound.context_token
         self.body: Optional[str] = inbound.body
+        self.text: str = inbound.text
         self.media: Optional[MediaInfo] = inbound.media
         self.ref_message: Optional[RefMessageInfo] = inbound.ref_message
         self.message: WeixinMessage = inbound.message
@@ -52,6 +54,11 @@ class MessageContext:
         kind = self.media.kind if self.media else "text" if self.body else "other"
         again = ", redelivered" if self.redelivered else ""
         return f"<MessageContext {self.message_id} from {self.from_user_id}: {kind}{again}>"
+
+    @property
+    def own_media(self) -> List[MediaInfo]:
+        """Every file of the message itself, in its order; those of what it quotes are not among them."""
+        return list_media(self.message.item_list or [])
 
     def reply_text(self, text: str) -> SendResult:
         """Send *text* to the user; see ``WeixinClient.send_text``."""

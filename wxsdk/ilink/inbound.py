@@ -35,6 +35,7 @@ class Inbound:
     media: Optional[MediaInfo]
     ref_message: Optional[RefMessageInfo]
     message: WeixinMessage
+    text: str = ""  # the body without what it quotes
 
 
 def is_for_handler(message: WeixinMessage) -> bool:
@@ -59,7 +60,7 @@ def to_inbound(message: WeixinMessage, lookup: Lookup = lambda _: None) -> Inbou
     quoting = spoken if spoken is not None and spoken.ref_msg is not None else _first_quoting(items)
     ref = quoting.ref_msg if quoting is not None else None
     info = read_quote(ref, lookup) if ref is not None else None
-    body = None if spoken is None else spoken_text(spoken)
+    body = text = None if spoken is None else spoken_text(spoken)
     if body and ref is not None and info is not None:
         body = prefix_of(ref, info) + body
     media = choose_media(items) or (info.media if info is not None else None)
@@ -75,6 +76,7 @@ def to_inbound(message: WeixinMessage, lookup: Lookup = lambda _: None) -> Inbou
         media=media,
         ref_message=info,
         message=message,
+        text=text or "",
     )
 
 

@@ -10,7 +10,7 @@ import math
 import secrets
 import threading
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Optional, Sequence, Set
+from typing import Callable, Dict, List, Optional, Sequence
 
 from ..log import get_logger
 from ..runtime.clock import Clock
@@ -62,7 +62,7 @@ class Inbox:
         self._lock = threading.Lock()
         self._progress = CursorProgress()
         self._seen = SeenMessages(config.dedupe_window, config.max_seen_ids)
-        self._unmarked: Set[str] = set()  # keys of handled messages that the store did not let go of
+        self._unmarked: Dict[str, Sequence[Change]] = {}  # handled messages that a failing store still holds, by key
         self._batches = 0
 
     def left_over(self) -> List[Entry]:
@@ -117,23 +117,24 @@ class Inbox:
         self._trim_now_and_then()
         return [Entry(key, message, batch) for key, message in new.items()]
 
-    def finish(self, entry: Entry) -> None:
-        """The handler of *entry* returned or raised: take it out.
+    def finish(self, entry: Entry, changes: Sequence[Change] = ()) -> None:
+        """The handler of *entry* returned or raised: take it out, and apply *changes* in the same write.
 
         Never raises. What a failing store keeps is taken out with the next one; if the process dies before that, it is
         handed over again.
         """
         with self._lock:
-            keys = {entry.key, *self._unmarked}
+            unmarked = {**self._unmarked, entry.key: changes}
         try:
-            self._book.store.write([Delete(INBOX, key) for key in keys])
+            self._book.store.write([change for key, more in unmarked.items() for change in (Delete(INBOX, key), *more)])
         except Exception as exc:  # noqa: BLE001  a store may raise anything of its own
             log.warning("a handled message stays in the store and may be handed over again: %s", type(exc).__name__)
             with self._lock:
-                self._unmarked.add(entry.key)
+                self._unmarked[entry.key] = changes
         else:
             with self._lock:
-                self._unmarked -= keys
+                for key in unmarked:
+                    self._unmarked.pop(key, None)
         with self._lock:
             self._progress.handled(entry.batch)
             self._tell_reached()

@@ -72,6 +72,12 @@ def choose_media(items: Iterable[MessageItem]) -> Optional[MediaInfo]:
     return None
 
 
+def list_media(items: Iterable[MessageItem]) -> List[MediaInfo]:
+    """Every downloadable file among *items*, in their order; a voice with a transcript does not count."""
+    found = [_READERS[kind](item) for kind, item in ((item_kind(item), item) for item in items) if kind in _READERS]
+    return [media for media in found if media is not None and _downloadable(media)]
+
+
 def _image(item: MessageItem) -> Optional[MediaInfo]:
     image = item.image_item
     if image is None or image.media is None:

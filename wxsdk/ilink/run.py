@@ -18,6 +18,7 @@ from ..runtime.clock import Clock
 from ..runtime.dispatch import KeyedDispatcher
 from ..runtime.health_record import RunVitals
 from ..runtime.outbox_worker import Postbox
+from ..runtime.receiver import Received, Receiver
 from ..runtime.store import Change
 from ..runtime.worker import Worker, join_all, next_number
 from .api import ILinkApi
@@ -27,6 +28,7 @@ from .handler import MessageHandler, TokenStaleInfo
 from .in_progress import Desk, Turn
 from .inbox import Entry, Inbox
 from .poll import PollLoop
+from .received import EntryReceived
 from .state import Book
 
 log = get_logger(__name__)
@@ -44,7 +46,8 @@ class Running:
     make_context(entry): what a handler gets. heard(user_id): what to write when a user wrote. abort() ends the sends
     that handlers wait for, resume() allows them again. end_signs(deadline) ends the typing signs' threads; the names of
     those that do not end. closed(running): called once, when everything has ended.
-    desk: the client's; with it a handler that outlived an earlier run keeps its user's turn.
+    desk: the client's; with it a handler that outlived an earlier run keeps its user's turn. receiver: gets the
+    messages in place of the handler.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class Running:
         outbox: Postbox,
         desk: Desk,
         *,
+        receiver: Optional[Receiver] = None,
         make_context: Callable[[Entry], MessageContext],
         heard: Callable[[str], List[Change]],
         abort: Callable[[], None],
@@ -72,6 +76,7 @@ class Running:
         self._vitals = vitals
         self._outbox = outbox
         self._desk = desk
+        self._receiver = receiver
         self._make_context = make_context
         self._abort = abort
         self._resume = resume
@@ -270,7 +275,20 @@ class Running:
     def _hand_over(self, entries: List[Entry]) -> None:
         for entry in entries:
             self._outbox.heard(entry.message.from_user_id or "")
+        if self._receiver is not None:
+            self._receiver.received([one for one in map(self._received, entries) if one is not None])
+            return
+        for entry in entries:
             self.dispatcher.submit(entry.message.from_user_id or "", partial(self._handle, entry))
+
+    def _received(self, entry: Entry) -> Optional[Received]:
+        """*entry* for the receiver; None when there is no making a context of it, which is reported."""
+        try:
+            return EntryReceived(entry, self._make_context(entry), self._inbox, self._book.store)
+        except Exception as exc:  # noqa: BLE001  the poll loop must go on
+            self._report_later(exc)
+            self._inbox.finish(entry)
+            return None
 
     def _handle(self, entry: Entry) -> None:
         earlier = self._elsewhere.pop(entry.key, None)
@@ -303,6 +321,8 @@ class Running:
 
     def _has_room(self, seconds: float) -> bool:
         limit = self._config.max_queued_messages
+        if self._receiver is not None and not self._receiver.wait_for_room(limit, seconds):
+            return False
         return self.dispatcher.wait_for_room(limit, seconds) and self._life.wait_for_room(limit, seconds)
 
     def _tell_cursor(self, cursor: str) -> None:
