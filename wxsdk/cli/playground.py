@@ -12,12 +12,12 @@ def run_playground(port: int) -> int:
     """Run until Ctrl-C or SIGTERM; prints how to point a bot at the simulators."""
     try:
         from ..sim import AiBotSim, ILinkSim
-        from ..sim.page.server import Playground
+        from ..sim.page import Playground
     except ImportError as exc:
         raise ConfigError(
             f"The simulators need {exc.name}, which is missing.", remedy="Run: pip install 'wxsdk[sim]'"
         ) from exc
-    with ILinkSim() as ilink, AiBotSim() as aibot, Playground(ilink, aibot, port) as page:
+    with ILinkSim() as ilink, AiBotSim() as aibot, Playground(ilink, aibot, port=port) as page:
         print(f"Talk with your bot at   {page.url}\n")
         print("A bot for personal WeChat:")
         print(f"    WeixinConfig(token={ilink.token!r}, base_url={ilink.base_url!r},")

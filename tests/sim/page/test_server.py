@@ -8,7 +8,7 @@ from typing import Any, Iterator
 import pytest
 import requests
 
-from wxsdk.sim.page.server import Playground
+from wxsdk.sim.page import Playground
 
 from ..ilink.speaker import Speaker
 

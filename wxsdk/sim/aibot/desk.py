@@ -13,6 +13,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Callable, Deque, Dict, List, Optional, Set, Tuple, Union
 
+from ..changes import Changes
 from . import errors as codes
 from . import wire
 from .connection import Connection, Desk
@@ -46,6 +47,12 @@ class SimFrame:
     body: Dict[str, Any] = field(default_factory=dict)
     errcode: Optional[int] = None
     """The gateway's verdict, whether or not its answer went out."""
+    answer: Dict[str, Any] = field(default_factory=dict)
+    """The answer, whether or not it went out."""
+    answered_at: Optional[float] = None
+    """time.monotonic() of the answer; None as long as a fault holds it back, and when a fault lost it."""
+    breaches: List[str] = field(default_factory=list)
+    """The rules of the protocol that it broke."""
 
     def __repr__(self) -> str:  # without the body: it may hold a secret
         where = f"connection={self.connection}, errcode={self.errcode}"
@@ -57,7 +64,7 @@ class FrameDesk(Desk):
 
     def __init__(self, clock: Callable[[], float], settings: Settings) -> None:
         self.clock = clock
-        self.changed = threading.Condition(threading.RLock())
+        self.changed = Changes()
         self.settings = settings
         self.world = World(settings)
         self.media = MediaServer(clock)
@@ -126,10 +133,12 @@ class FrameDesk(Desk):
         self.notify()
 
     def opened(self, connection: Connection) -> None:
+        self.changed.tell("connection", connection.record)
         self.notify()
 
     def ended(self, connection: Connection) -> None:
         self.unsubscribe(connection)
+        self.changed.tell("connection", connection.record)
         self.notify()
 
     def misbehaved(self, connection: Connection, rule: str, detail: str) -> None:
@@ -175,6 +184,7 @@ class FrameDesk(Desk):
         except Refused as refused:  # no frame, so no req_id to answer to
             self.note(connection, "invalid frame", refused.errmsg)
             return [wire.as_wire(wire.answer(None, refused.errcode, refused.errmsg))], None
+        noted = len(self.world.violations)
         self._unexpected(connection, frame)
         fault = next((one for one in self._ack_faults if one.claims(frame)), None)
         subscribed: Optional[str] = None
@@ -192,8 +202,13 @@ class FrameDesk(Desk):
             made = wire.answer(frame.req_id, refused.errcode, refused.errmsg)
             if self.settings.errors_without_req_id:
                 made["headers"] = {}
-        frame.errcode = made["errcode"]
-        return ([wire.as_wire(made)] if fault is None else fault.treat(connection, made)), subscribed
+        frame.errcode, frame.answer = made["errcode"], made
+        out = [wire.as_wire(made)] if fault is None else fault.treat(connection, frame, made)
+        if out:
+            frame.answered_at = time.monotonic()
+        frame.breaches = [f"{one.rule}: {one.detail}" for one in self.world.violations[noted:]]
+        self.changed.tell("frame", frame)
+        return out, subscribed
 
     def _parsed(self, connection: Connection, text: str) -> SimFrame:
         try:
@@ -305,6 +320,7 @@ class FrameDesk(Desk):
                 "body": body,
             }
             connection.send(wire.as_wire(frame))
+            self.changed.tell("pushed", frame)
         if not keep_open:
             connection.close(1000)
 

@@ -7,6 +7,7 @@ simulator.
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple, Union
 
 from . import wire
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from .desk import FrameDesk, SimFrame
 
 Which = Union[None, str, Callable[["SimFrame"], bool]]
-_Held = Tuple[Connection, bytes]
+_Held = Tuple[Connection, bytes, "SimFrame"]
 
 NO_ACK_FAULT = ("aibot_subscribe", "ping")  # hold_acks() leaves these alone
 
@@ -56,8 +57,10 @@ class AckFault:
         with self._desk.changed:
             taken = len(self._waiting) if count is None else min(count, len(self._waiting))
             out, self._waiting = self._waiting[:taken], self._waiting[taken:]
-        for connection, data in out:
+        for connection, data, frame in out:
             connection.send(data)
+            frame.answered_at = time.monotonic()
+            self._desk.changed.tell("frame", frame)
         return len(out)
 
     def wait_held(self, count: int = 1, timeout: float = 5.0) -> None:
@@ -87,15 +90,15 @@ class AckFault:
                 self._left -= 1
         return met
 
-    def treat(self, connection: Connection, made: Dict[str, Any]) -> List[bytes]:
-        """What goes out now in place of the answer *made*."""
+    def treat(self, connection: Connection, frame: SimFrame, made: Dict[str, Any]) -> List[bytes]:
+        """Return what goes out now in place of *made*, the answer to *frame*."""
         if self._trouble["no_req_id"]:
             made = {**made, "headers": {}}
         data = wire.as_wire(made)
         if self._trouble["lost"]:
             return []
         if self._trouble["late"]:
-            self._waiting += [(connection, data)] * (2 if self._trouble["doubled"] else 1)
+            self._waiting += [(connection, data, frame)] * (2 if self._trouble["doubled"] else 1)
             return []
         return [data, data] if self._trouble["doubled"] else [data]
 

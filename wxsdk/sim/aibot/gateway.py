@@ -17,9 +17,11 @@ from .connection import Connection, ConnectionRecord, Desk, new_selector
 class Gateway:
     """The listening port and the threads behind it."""
 
-    def __init__(self, desk: Desk, context: Optional[ssl.SSLContext], *, masked_pong: Callable[[], bool]) -> None:
+    def __init__(
+        self, desk: Desk, context: Optional[ssl.SSLContext], *, masked_pong: Callable[[], bool], port: int = 0
+    ) -> None:
         self._desk, self._context, self._masked_pong = desk, context, masked_pong
-        self.host, self.port = "127.0.0.1", 0
+        self.host, self.port = "127.0.0.1", port
         self._lock = threading.Lock()  # starting and stopping
         self._lists = threading.Lock()  # _threads and _live
         self._listener: Optional[socket.socket] = None
@@ -35,6 +37,11 @@ class Gateway:
         with self._lock:
             if self._listener is None:
                 self._listen(self._bound())
+
+    @property
+    def running(self) -> bool:
+        """Whether the port is open."""
+        return self._listener is not None
 
     def _bound(self) -> socket.socket:
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)

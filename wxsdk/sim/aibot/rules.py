@@ -142,6 +142,7 @@ class Rules:
             bubble.cards.clear()
         bubble.updates += 1
         bubble.raw.append(body)
+        self.world.touched(bubble)
 
     def _enter_check(self, request: Request, body: Body) -> None:
         if request.kind != "enter_check_update":
@@ -242,12 +243,14 @@ class Rules:
         bubble.raw.append(body)
         if finish and bubble.updates and text == bubble.text and self.world.settings.drops_equal_final:
             bubble.dropped_final = True
+            self.world.touched(bubble)
             return
         bubble.text, bubble.images, bubble.updated_at = text, images, self.now
         bubble.updates += 1
         if finish and visible_text(text):
             bubble.finished = True
             self.world.show(bubble)
+        self.world.touched(bubble)
 
     def _images(self, part: Body, finish: bool) -> List[bytes]:
         items = part.get("msg_item")

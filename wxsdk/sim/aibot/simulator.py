@@ -20,7 +20,8 @@ import ssl
 import time
 from typing import Any, Callable, Dict, List, Optional, Sequence, Union
 
-from . import wire
+from ..changes import Listener
+from . import saved, wire
 from .callbacks import Flood
 from .connection import ConnectionRecord
 from .content import HOSTILE_NAMES, Generated
@@ -60,8 +61,8 @@ class AiBotSim:
     """The simulated gateway. A context manager; or start() and stop(), each harmless when repeated.
 
     *clock*: seconds since the epoch, for every window and life (`advance` moves it on). *ssl_context*: a
-    server context makes ws_url a wss one. The other switches are attributes of ``settings`` and may be turned
-    at any time; see Settings.
+    server context makes ws_url a wss one. *port*: where to listen, a free port when 0. The other switches are
+    attributes of ``settings`` and may be turned at any time; see Settings.
 
     All methods may be called from any thread. Threads are daemons named ``wxsdk-sim-…`` and are joined by
     stop().
@@ -79,6 +80,7 @@ class AiBotSim:
         errors_without_req_id: bool = False,
         kick_keeps_open: bool = False,
         record_frames: bool = True,
+        port: int = 0,
     ) -> None:
         self.settings = Settings(drops_equal_final, enforce_rates, errors_without_req_id, kick_keeps_open)
         self.bot_id = bot_id
@@ -87,13 +89,14 @@ class AiBotSim:
         self._clock = clock
         self._desk = FrameDesk(self.now, self.settings)
         self._desk.record_frames = record_frames
-        self._gateway = Gateway(self._desk, ssl_context, masked_pong=lambda: self.settings.masked_pong)
+        self._gateway = Gateway(self._desk, ssl_context, masked_pong=lambda: self.settings.masked_pong, port=port)
         self._desk.gateway = self._gateway
         self._tls = ssl_context is not None
         self._users: Dict[str, SimUser] = {}
         self._groups: Dict[str, SimGroup] = {}
         self.faults = AiBotFaults(self._desk)
         self.add_bot(self.bot_id, self.secret)
+        self._desk.world.touched = lambda bubble: self._desk.changed.tell("bubble", self._message(bubble))
 
     # -- life ----------------------------------------
 
@@ -118,6 +121,31 @@ class AiBotSim:
 
     def __exit__(self, *exc_info: object) -> None:
         self.stop()
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Report what happens to *listener* until the returned function is called; see `wxsdk.sim.changes.Listener`.
+
+        The words: "frame" (a SimFrame, when it was judged and again when a held answer went out), "pushed" (a frame to
+        the bot, as a dict), "said" (a SimSent), "bubble" (a SimMessage, new or changed), "connection" (a
+        ConnectionRecord), "changed" (anything).
+        """
+        return self._desk.changed.listen(listener)
+
+    def export_state(self) -> Dict[str, Any]:
+        """Return what a later simulator needs to go on from here, as JSON: port, secrets, chats, requests, cards.
+
+        Holds the bots' secrets, so keep it as one keeps a password. Uploaded media are not part of it.
+        """
+        with self._desk.changed:
+            return saved.export_state(self._desk.world, self.bot_id, self._gateway.port)
+
+    def import_state(self, state: Dict[str, Any]) -> None:
+        """Go on from an exported state. Before start(), and only once; ValueError for what export_state never made."""
+        if self._gateway.running:
+            raise SimError("import_state() comes before start()")
+        with self._desk.changed:
+            self.bot_id, self._gateway.port = saved.import_state(self._desk.world, state)
+            self.secret = self._desk.world.bots[self.bot_id]
 
     @property
     def ws_url(self) -> str:
@@ -172,6 +200,7 @@ class AiBotSim:
                 met = [bubble for bubble in met if which in (bubble.stream_id, SimMessage(self._desk, bubble, ""))]
             for bubble in met:
                 bubble.expired = True
+                self._desk.world.touched(bubble)
             self._desk.changed.notify_all()
             return len(met)
 

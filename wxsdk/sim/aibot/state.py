@@ -8,7 +8,7 @@ import re
 import secrets
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any, Deque, Dict, List, Optional, Set, Tuple
+from typing import Any, Callable, Deque, Dict, List, Optional, Set, Tuple
 
 from .errors import RATE_LIMITED, Refused
 from .uploads import Uploads
@@ -77,6 +77,8 @@ class Bubble:
     title: Optional[str] = None
     description: Optional[str] = None
     raw: List[Dict[str, Any]] = field(default_factory=list, repr=False)
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    """Ours: a name that stays over a restart."""
 
     def stale(self, now: float) -> bool:
         """True once the platform takes no further frame of this stream (846608)."""
@@ -128,6 +130,8 @@ class World:
         self.uploads = Uploads()
         self.violations: List[Violation] = []
         self._sent: Dict[Tuple[str, str], Deque[float]] = {}
+        self.touched: Callable[[Bubble], None] = lambda bubble: None
+        """Called with each bubble that is new or has changed."""
 
     # -- what goes to the bot ----------------------------------------
 
@@ -155,6 +159,7 @@ class World:
         self.bubbles.append(bubble)
         if bubble.finished:
             self.show(bubble)
+        self.touched(bubble)
         return bubble
 
     def show(self, bubble: Bubble) -> None:
@@ -174,6 +179,7 @@ class World:
             key = (bubble.bot_id, card["task_id"])
             self.task_ids.add(key)
             self.cards[key] = bubble
+        self.touched(bubble)
 
     def _count(self, bot_id: str, chat: str, now: float) -> None:
         if not self.settings.enforce_rates:

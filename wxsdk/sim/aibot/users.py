@@ -272,9 +272,10 @@ class SimUser(Viewer):
             self._desk.await_subscriber(bot, wait)
             request = self._desk.world.open_request(bot_id, kind, chat, self.id, self._desk.clock(), task_id)
         frame = {"cmd": cmd, "headers": {"req_id": request.req_id}, "body": body}
-        sent = SimSent(self._desk, frame, media, bot)
+        sent = SimSent(self._desk, frame, media, bot, chat)
         data = wire.frame(wire.dumps_raw_controls(frame)) if raw_controls else wire.as_wire(frame)
         sent.delivered = self._desk.push(bot, data, 0)
+        self._desk.changed.tell("said", sent)
         return sent
 
     def _card(self, card: Union[SimMessage, str], chat: Any, bot: Optional[str]) -> Any:

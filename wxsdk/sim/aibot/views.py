@@ -19,6 +19,7 @@ class SimMessage:
     def __init__(self, desk: FrameDesk, bubble: Bubble, viewer: str) -> None:
         self._desk, self._bubble, self._viewer = desk, bubble, viewer
 
+    id = property(lambda self: self._bubble.id, doc="A name of the simulator's own, which stays over a restart.")
     kind = property(
         lambda self: self._bubble.kind,
         doc="stream, markdown, text (a welcome), card, image, file, video or voice.",
@@ -86,8 +87,12 @@ class SimMessage:
 class SimSent:
     """One callback that was pushed to the bot."""
 
-    def __init__(self, desk: FrameDesk, frame: Dict[str, Any], media: Sequence[SimMedia], bot: Optional[str]) -> None:
+    def __init__(
+        self, desk: FrameDesk, frame: Dict[str, Any], media: Sequence[SimMedia], bot: Optional[str], chat: str
+    ) -> None:
         self._desk, self._bot, self.frame, self.media = desk, bot, frame, list(media)
+        self.chat = chat
+        """The userid or the group's chatid in which it was said."""
         self.delivered = False
         """False when it was said with wait=0 and no bot was there."""
 
@@ -100,9 +105,14 @@ class SimSent:
     def msgid(self) -> str:
         return str(self.frame["body"].get("msgid", ""))
 
-    def again(self) -> None:
-        """Push the very same frame once more, as the platform does when it is unsure."""
-        self._desk.push(self._bot, wire.as_wire(self.frame), SUBSCRIBER_SECONDS)
+    def again(self, wait: float = SUBSCRIBER_SECONDS) -> bool:
+        """Push the very same frame once more, as the platform does when it is unsure; False when no bot got it.
+
+        Waits *wait* seconds for a subscribed bot, then raises SimTimeout; with 0 it does not wait.
+        """
+        self.delivered = self._desk.push(self._bot, wire.as_wire(self.frame), wait) or self.delivered
+        self._desk.changed.tell("said", self)
+        return self.delivered
 
     def __repr__(self) -> str:
         return f"SimSent({self.frame['body'].get('msgtype')}, req_id={self.req_id!r})"

@@ -270,7 +270,15 @@ class SimUser:
         """Called by the simulator: a message of the bot arrives."""
         with self._world.hub.lock:
             self._received.append(message)
+            self._world.hub.tell("delivered", message)
             self._world.hub.notify()
+
+    def restore(self, received: List[SimMessage], said: List[Dict[str, Any]]) -> None:
+        """Called by the simulator: what this user had got and said before a restart."""
+        with self._world.hub.lock:
+            self._received = list(received)
+            self._expected = len(received)
+            self._said = {str(message.get("message_id")): message for message in said}
 
     def _send(self, item: Dict[str, Any], fields: Dict[str, Any]) -> str:
         with self._world.hub.lock:

@@ -12,6 +12,7 @@ from email.message import Message
 from typing import Any, Callable, Dict, Iterator, List, Optional, Set, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
+from ..changes import Changes, Listener
 from .faults import DEFAULT_WAIT, Stopped
 
 T = TypeVar("T")
@@ -57,7 +58,8 @@ class Seen:
     `n` counts from 1 over the life of the simulator, `connection` tells which connection it came on, `at` is
     time.monotonic() of its arrival. `place` is the last part of its path, the name that faults and
     `ILinkSim.count` go by. `status` is the HTTP status answered, None before that and when the connection was
-    cut instead.
+    cut instead. `ended_at` is time.monotonic() of the answer, `answer` its JSON (kept only while a listener wants it),
+    `breaches` the rules of the protocol that this request broke.
     """
 
     def __init__(
@@ -81,6 +83,9 @@ class Seen:
         self.headers = headers
         self.at = time.monotonic()
         self.status: Optional[int] = None
+        self.ended_at: Optional[float] = None
+        self.answer: bytes = b""
+        self.breaches: List[str] = []
         self.stream = stream
         self.sock = sock
         self._body: Optional[bytes] = None
@@ -114,7 +119,7 @@ class Hub:
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self._changed = threading.Condition(self.lock)
+        self._changed = Changes(self.lock)
         self._wakers: Set[socket.socket] = set()
         self._stopped = False
 
@@ -136,6 +141,19 @@ class Hub:
             for waker in self._wakers:
                 with suppress(BlockingIOError):  # full of earlier rings: it will look anyway
                     waker.send(b"!")
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Report everything that happens to *listener*, until the returned function is called; see `Listener`."""
+        return self._changed.listen(listener)
+
+    @property
+    def heard(self) -> bool:
+        """Whether there is a listener."""
+        return self._changed.heard
+
+    def tell(self, what: str, thing: Any) -> None:
+        """Report what happened to the listeners alone."""
+        self._changed.tell(what, thing)
 
     def wait_for(self, predicate: Callable[[], T], timeout: float) -> T:
         """Wait until *predicate* is true, called under the lock at every change; its value comes back."""
@@ -191,6 +209,7 @@ class Recorder:
         self.in_flight: Dict[str, int] = {}
         self.most_in_flight: Dict[str, int] = {}
         self._numbers = 0
+        self._current = threading.local()
 
     def number(self) -> int:
         """The number of the next request."""
@@ -205,15 +224,31 @@ class Recorder:
             if lane is not None:
                 self.in_flight[lane] = now = self.in_flight.get(lane, 0) + 1
                 self.most_in_flight[lane] = max(now, self.most_in_flight.get(lane, 0))
+            self._current.seen = seen
+            self._hub.tell("request", seen)
             self._hub.notify()
 
     def end(self, seen: Seen, lane: Optional[str], status: Optional[int]) -> None:
         """Its answer is about to leave, or its connection was cut."""
         with self._hub.lock:
             seen.status = status
+            seen.ended_at = time.monotonic()
             if lane is not None:
                 self.in_flight[lane] -= 1
+            self._current.seen = None
+            self._hub.tell("request", seen)
             self._hub.notify()
+
+    @property
+    def keeps_answers(self) -> bool:
+        """Whether the JSON of the answers is to be kept with the requests."""
+        return self._hub.heard
+
+    def breach(self, sentence: str) -> None:
+        """Note a breach of the protocol by the request that this thread is answering, if it is answering one."""
+        seen: Optional[Seen] = getattr(self._current, "seen", None)
+        if seen is not None:
+            seen.breaches.append(sentence)
 
     def count(self, place: str) -> int:
         """How many requests came for *place*: the last part of a path, or a whole path."""

@@ -59,7 +59,13 @@ class LoopbackServer:
     _server_version = "wxsdk-sim"
 
     def __init__(
-        self, app: App, faults: Faults, recorder: Recorder, name: str, tls: Optional[ssl.SSLContext] = None
+        self,
+        app: App,
+        faults: Faults,
+        recorder: Recorder,
+        name: str,
+        tls: Optional[ssl.SSLContext] = None,
+        port: int = 0,
     ) -> None:
         self.app, self.faults, self.recorder = app, faults, recorder
         self.ssl_context = tls
@@ -70,7 +76,7 @@ class LoopbackServer:
         self._bell: Optional[socket.socket] = None
         self._acceptor: Optional[threading.Thread] = None
         self._connections: Dict[threading.Thread, socket.socket] = {}
-        self.server_address: Tuple[str, int] = (HOST, 0)
+        self.server_address: Tuple[str, int] = (HOST, port)
 
     @property
     def url(self) -> str:
@@ -228,6 +234,8 @@ class Connection(WSGIRequestHandler):
             response = self._respond(seen, plan.answer, wire)
             self.server.faults.stall(plan.wait, late=True)
             status = response.status_code if wire.stage != "after_handling" else None
+            if self.server.recorder.keeps_answers and response.is_sequence:
+                seen.answer = response.get_data()
         finally:
             self.server.recorder.end(seen, lane, status)
         seen.stream.drain()

@@ -18,8 +18,10 @@ from __future__ import annotations
 
 import ssl
 import time
-from typing import Any, Callable, List, Optional, Sequence, Tuple, TypeVar, Union
+from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, TypeVar, Union
 
+from ..changes import Listener
+from . import saved
 from .cdn import Cdn
 from .faults import DEFAULT_WAIT, Faults
 from .http import ILinkApp, WsgiApp
@@ -51,7 +53,8 @@ class ILinkSim:
     is told its message_id. *upload_urls*: "both", "param" or "full_url". *verify_uploads*: decrypt each
     upload and compare size and MD5. *strict*: refuse what breaks the protocol; False: only note it. *clock*:
     the wall clock of windows, quotas and typing. *folder*: where files over 4 MiB lie, the system's
-    temporary folder unless given. *tls*: an SSL context to serve https with.
+    temporary folder unless given. *tls*: an SSL context to serve https with. *port*: the port
+    to listen on, a free one when 0.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class ILinkSim:
         strict: bool = True,
         clock: Callable[[], float] = time.time,
         tls: Optional[ssl.SSLContext] = None,
+        port: int = 0,
     ) -> None:
         pairs = BURST if burst is True else () if burst is False else burst
         limits = Limits(quota_limit, window, pairs, burst_block, stale_tokens)
@@ -94,7 +98,7 @@ class ILinkSim:
         )
         self._world = World(self.settings, Mailbox(cursor, batch), Cdn(verify_uploads, folder), clock)
         self._app = ILinkApp(self._world)
-        self._server = LoopbackServer(self._app, self.faults, self._world.recorder, "ilink", tls)
+        self._server = LoopbackServer(self._app, self.faults, self._world.recorder, "ilink", tls, port)
         self.faults.on_outage(self._server.go_dark, self._server.start)
         self.token = self.mint_token()
         self._running = False
@@ -143,6 +147,28 @@ class ILinkSim:
         """Serve a WSGI application under *prefix* on the same port."""
         self._app.mount(prefix, app)
 
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Report what happens to *listener* until the returned function is called; see `wxsdk.sim.changes.Listener`.
+
+        The words: "request" (a Seen, when it came and when it was answered), "said" (the WeixinMessage of a user),
+        "delivered" (the SimMessage that a user got), "changed" (anything).
+        """
+        return self._world.hub.listen(listener)
+
+    def export_state(self) -> Dict[str, Any]:
+        """Return what a later simulator needs to go on from here, as JSON: port, tokens, users, cursors, messages.
+
+        Holds the bot's tokens, so keep it as one keeps a password. Files on the CDN are not part of it.
+        """
+        return saved.export_state(self._world, self.token, self._server.server_address[1])
+
+    def import_state(self, state: Dict[str, Any]) -> None:
+        """Go on from an exported state. Before start(), and only once; ValueError for what export_state never made."""
+        if self._running:
+            raise RuntimeError("import_state() comes before start()")
+        self.token, port = saved.import_state(self._world, state)
+        self._server.server_address = (self._server.server_address[0], port)
+
     # addresses and credentials
 
     @property
@@ -176,6 +202,12 @@ class ILinkSim:
         """
         with self._world.hub.lock:
             self._world.tokens.revoke(token, may_send)
+            self._world.hub.notify()
+
+    def restore_token(self, token: Optional[str] = None) -> None:
+        """Make a revoked token valid again, `token` itself unless another is given."""
+        with self._world.hub.lock:
+            self._world.tokens.restore(self.token if token is None else token)
             self._world.hub.notify()
 
     # people

@@ -69,6 +69,39 @@ class Mailbox:
         self._handed_out = max(self._handed_out, end)
         return self._log[start:end], self._cursor_at(end)
 
+    def progress(self, message_id: Any) -> Tuple[bool, bool]:
+        """Whether the message was handed out, and whether the bot came back with a cursor behind it."""
+        for position in range(len(self._log) - 1, -1, -1):
+            if self._log[position].get("message_id") == message_id:
+                return position < self._handed_out, position < self._acked
+        return False, False
+
+    def of(self, user_id: str) -> List[Message]:
+        """The messages of one user."""
+        return [message for message in self._log if message.get("from_user_id") == user_id]
+
+    def export(self, kept: int) -> Dict[str, Any]:
+        """Return the last *kept* messages and every cursor that still points at one of them, as JSON."""
+        cut = max(0, len(self._log) - kept)
+        return {
+            "manner": self.manner,
+            "batch": self.batch,
+            "log": self._log[cut:],
+            "cursors": {name: position - cut for name, position in self._cursors.items() if position >= cut},
+            "acked": max(0, self._acked - cut),
+            "handed_out": max(0, self._handed_out - cut),
+        }
+
+    @classmethod
+    def imported(cls, state: Dict[str, Any]) -> Mailbox:
+        """Make a mailbox from what `export` returned."""
+        made = cls(state["manner"], state["batch"])
+        made._log = list(state["log"])
+        made._cursors = {str(name): int(position) for name, position in state["cursors"].items()}
+        made._names = {position: name for name, position in made._cursors.items()}
+        made._acked, made._handed_out = int(state["acked"]), int(state["handed_out"])
+        return made
+
     def _start(self, cursor: str) -> int:
         if self.manner == "forgets":
             return self._handed_out
@@ -108,6 +141,23 @@ class Tokens:
         self._valid = [one for one in self._valid if one not in gone]
         kept = [one for one in self._send_only if one not in gone]
         self._send_only = kept + gone if may_send else kept
+
+    def restore(self, token: str) -> None:
+        """Make a stale token valid again."""
+        self._send_only = [one for one in self._send_only if one != token]
+        if token not in self._valid:
+            self._valid.append(token)
+
+    def export(self) -> Dict[str, List[str]]:
+        """Return the tokens as JSON."""
+        return {"valid": list(self._valid), "send_only": list(self._send_only)}
+
+    @classmethod
+    def imported(cls, state: Dict[str, List[str]]) -> Tokens:
+        """Make the tokens from what `export` returned."""
+        made = cls()
+        made._valid, made._send_only = list(state["valid"]), list(state["send_only"])
+        return made
 
     def accepts(self, token: str, *, polling: bool) -> bool:
         """Whether a call with this token is served."""

@@ -5,7 +5,6 @@ users share.
 from __future__ import annotations
 
 import base64
-import itertools
 import secrets
 import time
 from dataclasses import dataclass, field
@@ -88,8 +87,8 @@ class World:
         self.dropped: List[SimMessage] = []
         self.refusals: List[str] = []
         self.sent: Dict[str, SimMessage] = {}
-        self._ids = itertools.count(FIRST_MESSAGE_ID)
-        self._seqs = itertools.count(1)
+        self.next_message_id = FIRST_MESSAGE_ID
+        self.next_seq = 1
 
     def user(self, user_id: str) -> SimUser:
         """The pretend user of that id."""
@@ -112,7 +111,9 @@ class World:
 
     def next_id(self) -> str:
         """A fresh message id."""
-        return str(next(self._ids))
+        with self.hub.lock:
+            self.next_message_id += 1
+            return str(self.next_message_id - 1)
 
     def on_wire(self, message_id: str) -> Any:
         """A message id as the settings want it on the wire."""
@@ -122,6 +123,7 @@ class World:
         """Note that the client broke the protocol."""
         with self.hub.lock:
             self.violations.append(sentence)
+            self.recorder.breach(sentence)
             self.hub.notify()
 
     def queue(self, user_id: str, item: Dict[str, Any], fields: Dict[str, Any]) -> str:
@@ -134,7 +136,7 @@ class World:
             message_id = self.next_id()
             moment = int(now * 1000)
             message: Message = {
-                "seq": next(self._seqs),
+                "seq": self.next_seq,
                 "message_id": self.on_wire(message_id),
                 "from_user_id": user_id,
                 "to_user_id": self.bot_id,
@@ -147,6 +149,7 @@ class World:
                 "item_list": [{"create_time_ms": moment, "update_time_ms": moment, "is_completed": True, **item}],
                 "context_token": token,
             }
+            self.next_seq += 1
             message.update(fields)
             talk.hear(now, message.get("context_token") or token or "")
             self.post(message)
@@ -158,4 +161,5 @@ class World:
             self.mailbox.put(message)
             if self.faults.take_duplicate():
                 self.mailbox.put(message)
+            self.hub.tell("said", message)
             self.hub.notify()

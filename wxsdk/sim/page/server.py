@@ -33,7 +33,7 @@ class _Quiet(WSGIRequestHandler):
         """Nothing."""
 
 
-class Playground:
+class PageServer:
     """Serves the page; a context manager. *port* 0 takes a free one. `url` is where to look."""
 
     def __init__(self, ilink: ILinkSim, aibot: AiBotSim, port: int = 0) -> None:
@@ -59,7 +59,7 @@ class Playground:
     def url(self) -> str:
         return f"http://127.0.0.1:{self._port}/"
 
-    def __enter__(self) -> Playground:
+    def __enter__(self) -> PageServer:
         self._server = make_server("127.0.0.1", self._port, self._answer, threaded=True, request_handler=_Quiet)
         self._port = self._server.server_port
         self._thread = threading.Thread(
