@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import os
@@ -13,16 +14,20 @@ import stat
 import subprocess
 import sys
 import threading
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterator, List
 
 import pytest
 
 from wxsdk.errors import ConfigError, StoreError, WxError
-from wxsdk.runtime import sqlite_store
-from wxsdk.runtime.sqlite_store import APPLICATION_ID, MIGRATIONS, SQLiteStore
+from wxsdk.runtime import sqlite_file
+from wxsdk.runtime.sqlite_file import APPLICATION_ID, MIGRATIONS
+from wxsdk.runtime.sqlite_store import SQLiteStore
 from wxsdk.runtime.store import Delete, Put
 
 posix = pytest.mark.skipif(os.name != "posix", reason="rights, fork and limits are POSIX's")
+
+
+WAIT = 10.0  # seconds after which a test gives up
 
 
 @pytest.fixture
@@ -225,8 +230,8 @@ def test_a_row_that_is_no_text_any_more_costs_no_other_row(store: SQLiteStore, p
 def test_an_older_schema_is_brought_forward_with_its_rows(path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _filled(path)
     step = ("ALTER TABLE entries ADD COLUMN weight INTEGER NOT NULL DEFAULT 7",)
-    monkeypatch.setattr(sqlite_store, "MIGRATIONS", (*MIGRATIONS, step))
-    monkeypatch.setattr(sqlite_store, "SCHEMA_VERSION", len(MIGRATIONS) + 1)
+    monkeypatch.setattr(sqlite_file, "MIGRATIONS", (*MIGRATIONS, step))
+    monkeypatch.setattr(sqlite_file, "SCHEMA_VERSION", len(MIGRATIONS) + 1)
     for _ in range(2):  # the second time nothing is left to do
         store = SQLiteStore(path)
         assert len(store.items("inbox")) == 200
@@ -239,8 +244,8 @@ def test_a_migration_that_fails_changes_nothing(path: pathlib.Path, monkeypatch:
     _filled(path)
     steps = (*MIGRATIONS, ("ALTER TABLE entries ADD COLUMN weight INTEGER", "no such statement"))
     with monkeypatch.context() as patch:
-        patch.setattr(sqlite_store, "MIGRATIONS", steps)
-        patch.setattr(sqlite_store, "SCHEMA_VERSION", len(steps))
+        patch.setattr(sqlite_file, "MIGRATIONS", steps)
+        patch.setattr(sqlite_file, "SCHEMA_VERSION", len(steps))
         with pytest.raises(ConfigError):
             SQLiteStore(path)
     store = SQLiteStore(path)
@@ -521,3 +526,176 @@ def test_a_forgotten_store_closes_its_file(tmp_path: pathlib.Path) -> None:
     SQLiteStore(tmp_path / "a.db").items("table")  # Python 3.13 would warn, and warnings are errors here
     gc.collect()
     assert not (tmp_path / "a.db-wal").exists()  # the last connection takes it away when it closes
+
+
+@contextlib.contextmanager
+def _write_lock_held(path: pathlib.Path) -> Iterator[None]:
+    """Another program that writes to the file, for as long as the block lasts."""
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+
+
+def test_reads_go_on_while_a_write_waits_for_another_process(path: pathlib.Path) -> None:
+    store = SQLiteStore(path, busy_timeout=30)
+    store.write([_put("k", "v")])
+    with _write_lock_held(path):
+        writer = threading.Thread(target=store.write, args=([_put("k", "newer")],))
+        writer.start()
+        for _ in range(100):
+            assert store.get("inbox", "k") == "v"
+        assert writer.is_alive()
+    writer.join(WAIT)
+    assert store.get("inbox", "k") == "newer"
+    store.close()
+
+
+def test_a_write_that_waits_for_another_process_can_be_interrupted(path: pathlib.Path) -> None:
+    store = SQLiteStore(path, busy_timeout=3600)
+    raised: List[BaseException] = []
+
+    def write() -> None:
+        try:
+            store.write([_put("k")])
+        except StoreError as exc:
+            raised.append(exc)
+
+    with _write_lock_held(path):
+        writer = threading.Thread(target=write)
+        writer.start()
+        while not raised:  # the thread may not wait yet when this interrupts
+            store.interrupt()
+            writer.join(0.01)
+    assert isinstance(raised[0], StoreError)
+    assert raised[0].errno == errno.EBUSY
+    store.write([_put("k", "later")])
+    assert store.get("inbox", "k") == "later"
+    store.close()
+
+
+@posix
+@pytest.mark.parametrize("mode", [0o644, 0o660, 0o666, 0o604])
+def test_a_store_that_others_could_read_is_made_private_with_all_its_files(path: pathlib.Path, mode: int) -> None:
+    first = SQLiteStore(path)
+    first.write([_put("k", "v")])
+    copies = {name: path.with_name(name).read_bytes() for name in ("store.db", "store.db-wal", "store.db-shm")}
+    first.close()
+    for name, content in copies.items():  # a backup of a bot that ran, restored by another tool
+        path.with_name(name).write_bytes(content)
+        path.with_name(name).chmod(mode)
+    store = SQLiteStore(path)
+    assert store.get("inbox", "k") == "v"
+    modes = {stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
+    assert modes == {0o600}
+    store.close()
+
+
+@posix
+def test_a_store_that_cannot_be_made_private_is_refused(path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    SQLiteStore(path).close()
+    path.chmod(0o644)
+
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    for change_nothing in (refused, lambda *_: None):  # a file of somebody else's; a file system without modes
+        monkeypatch.setattr(sqlite_file.os, "chmod", change_nothing)
+        with pytest.raises(ConfigError, match="Others can read"):
+            SQLiteStore(path)
+
+
+def _truncate(path: pathlib.Path) -> None:
+    os.truncate(path, 4096)
+
+
+def _empty(path: pathlib.Path) -> None:
+    os.truncate(path, 0)
+
+
+def _overwrite(path: pathlib.Path) -> None:
+    path.write_bytes(b"another program's data " * 4000)
+
+
+def _overwrite_the_middle(path: pathlib.Path) -> None:
+    with open(path, "r+b") as file:
+        file.seek(8192)
+        file.write(b"\xff" * 4096 * 4)
+
+
+@posix
+@pytest.mark.parametrize("harm", [_truncate, _empty, _overwrite, _overwrite_the_middle])
+def test_a_file_truncated_or_written_over_while_it_is_open_fails_the_next_write(
+    path: pathlib.Path, harm: Callable[[pathlib.Path], None]
+) -> None:
+    store = SQLiteStore(path)
+    store.write([_put(str(number), "x" * 100) for number in range(2000)])
+    store.close()  # all of it is in the file itself now
+    store.write([_put("k", "v")])
+    harm(path)
+    for _ in range(2):
+        with pytest.raises(StoreError, match="truncated or written over") as caught:
+            store.write([_put("k", "newer")])
+        assert caught.value.remedy
+    store.close()
+
+
+@posix
+def test_what_other_processes_write_and_checkpoint_is_no_damage(path: pathlib.Path) -> None:
+    store = SQLiteStore(path)
+    store.write([_put("k")])
+    for number in range(5):
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute(
+            "INSERT INTO entries (name, key, value, at) VALUES ('inbox', ?, ?, 1.0)", (f"other {number}", "x" * 9000)
+        )
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        other.close()
+        store.write([_put(f"own {number}")])
+    assert len(store.items("inbox")) == 11
+    store.close()
+
+
+def test_clean_up_gives_free_pages_back_to_the_disk(path: pathlib.Path) -> None:
+    store = SQLiteStore(path)
+    for begin in range(0, 20_000, 1000):
+        store.write([_put(str(number), "x" * 500) for number in range(begin, begin + 1000)])
+    store.trim("inbox", max_count=10)
+    store.close()
+    assert path.stat().st_size < 2 * 1024 * 1024
+    assert len(store.items("inbox")) == 10
+    store.close()
+
+
+def test_a_file_of_an_earlier_version_that_is_mostly_air_is_made_small(path: pathlib.Path) -> None:
+    old = sqlite3.connect(path, isolation_level=None)
+    for statement in MIGRATIONS[0]:
+        old.execute(statement)
+    old.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    old.execute("PRAGMA user_version = 1")
+    old.executemany(
+        "INSERT INTO entries (name, key, value, at) VALUES ('inbox', ?, ?, 1.0)",
+        ((str(number), "x" * 4000) for number in range(2000)),
+    )
+    old.execute("DELETE FROM entries WHERE key != '7'")
+    old.close()
+    store = SQLiteStore(path)
+    assert store.items("inbox") == [("7", "x" * 4000)]
+    store.close()
+    assert path.stat().st_size < 1024 * 1024
+
+
+def test_a_store_knows_when_somebody_else_wrote(path: pathlib.Path) -> None:
+    store, other = SQLiteStore(path), SQLiteStore(path)
+    store.changed_elsewhere()
+    store.write([_put("k")])
+    assert not store.changed_elsewhere()
+    other.write([_put("k", "newer")])
+    assert store.changed_elsewhere()
+    assert not store.changed_elsewhere()
+    other.close()
+    store.close()
+    assert not store.changed_elsewhere()

@@ -1,4 +1,4 @@
-"""Where state lives: a contract of five calls, and its form without a disk.
+"""Defines what a store of a client's state must do, and keeps such state in memory.
 
 A store holds rows in named tables: text by key, in the order in which the keys were first put. What the tables mean is
 its user's business. Everything that must not be torn apart by a crash goes through one ``write``.
@@ -51,8 +51,11 @@ class Store(Protocol):
     """What a store must do. Every method may be called from any thread, at the same time.
 
     A store that fails (a full disk, a lost server) raises OSError or an error of its own; nothing of the failed call
-    may have taken effect. ``durable`` tells whether what was written outlives the process. A store may have a str
-    ``identity``, the same for all that hold the same rows: a bot that starts locks it on its machine.
+    may have taken effect. ``durable`` tells whether what was written outlives the process.
+
+    A store may have more than these five calls: a str ``identity``, the same for all that hold the same rows, which a
+    bot that starts locks on its machine; ``interrupt()``, which ends the waits of the calls under way with an error, so
+    that a client can stop while the store is in trouble.
     """
 
     durable: bool
