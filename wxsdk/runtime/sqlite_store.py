@@ -51,6 +51,7 @@ _FAILURES = (
     ),
 )
 
+_GET = "SELECT value FROM entries WHERE name = ? AND key = ?"
 _PUT = (
     "INSERT INTO entries (name, key, value, at) VALUES (?, ?, ?, ?)"
     " ON CONFLICT (name, key) DO UPDATE SET value = excluded.value, at = excluded.at"
@@ -126,7 +127,7 @@ class SQLiteStore:
         return os.path.realpath(self._path)
 
     def get(self, table: str, key: str) -> Optional[str]:
-        row = self._read("SELECT value FROM entries WHERE name = ? AND key = ?", _bound(table), _bound(key))
+        row = self._read(_GET, _bound(table), _bound(key))
         return _text(row[0][0]) if row else None
 
     def items(self, table: str) -> List[Tuple[str, str]]:
@@ -140,11 +141,14 @@ class SQLiteStore:
     def put_if_absent(self, put: Put) -> Optional[str]:
         """Apply *put* unless its key is there; the value that is there already. One step for all processes."""
         name, key = _bound(put.table), _bound(put.key)
-        with self._writing() as connection:
-            row = connection.execute("SELECT value FROM entries WHERE name = ? AND key = ?", (name, key)).fetchone()
+
+        def put_or_found(connection: sqlite3.Connection) -> Optional[str]:
+            row = connection.execute(_GET, (name, key)).fetchone()
             if row is None:
                 connection.execute(_PUT, (name, key, _bound(put.value), put.at))
-        return None if row is None else _text(row[0])
+            return None if row is None else _text(row[0])
+
+        return self._write(put_or_found)
 
     def trim(self, table: str, *, max_count: Optional[int] = None, before: Optional[float] = None) -> int:
         name = _bound(table)
