@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import builtins
+import io
 from typing import Any, Callable, List, Optional
 
 import pytest
@@ -265,8 +266,24 @@ def test_without_the_extra_drawing_names_it(monkeypatch: pytest.MonkeyPatch) -> 
         return real_import(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", no_segno)
+    assert SESSION.terminal().startswith("https://weixin.qq.com/x/abc\n")
+    assert "wxsdk[qr]" in SESSION.terminal()
     with pytest.raises(ConfigError, match=r"wxsdk\[qr\]"):
-        SESSION.terminal()
+        SESSION._repr_png_()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "gbk", "cp936", "cp1252", "ascii", None, "no-such-encoding"])
+def test_every_output_gets_the_code_and_its_address(encoding: Optional[str]) -> None:
+    class Output(io.StringIO):
+        pass
+
+    Output.encoding = encoding  # type: ignore[assignment]
+    shown = SESSION.terminal(Output())
+    code, address = shown.rstrip("\n").rsplit("\n", 1)
+    assert address == "https://weixin.qq.com/x/abc"
+    assert len(code.split("\n")) >= 14
+    if encoding not in (None, "no-such-encoding"):
+        shown.encode(str(encoding))
 
 
 def test_a_status_hides_its_token(quick: ILinkSim) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
+import sys
 from typing import Any, Callable, Optional, Sequence
 
+from ..core.qr_text import draw, shows_colours
 from ..core.redact import Secret
 from ..errors import ConfigError, LoginError, TransportError, WxError
 from ..log import get_logger
@@ -37,6 +40,7 @@ FINAL_STATES = (
     LoginState.EXPIRED,
     LoginState.VERIFY_CODE_BLOCKED,
 )
+QUIET_ZONE = 4  # modules around the code; ISO/IEC 18004
 PNG_SCALE = 6  # pixels a module: large enough for a phone's camera on any screen
 
 OnQrcode = Callable[["QrLoginSession"], Any]
@@ -58,11 +62,19 @@ class QrLoginSession:
     def __repr__(self) -> str:
         return "<QrLoginSession>"
 
-    def terminal(self) -> str:
-        """The code in characters, for a terminal. ConfigError when the extra ``qr`` is not installed."""
-        drawn = io.StringIO()
-        _segno().make_qr(str(self.qrcode_img_content)).terminal(out=drawn, compact=True)
-        return drawn.getvalue()
+    def terminal(self, output: Optional[Any] = None) -> str:
+        """Return the code in characters that *output* (sys.stdout by default) can show, and its address below.
+
+        Raises nothing: without the extra ``qr`` the address stands alone, for any program that draws QR codes.
+        """
+        output = sys.stdout if output is None else output
+        address = str(self.qrcode_img_content)
+        try:
+            matrix = tuple(_segno().make_qr(address).matrix_iter(border=QUIET_ZONE))
+        except ConfigError as exc:
+            return f"{address}\n({exc})\n"
+        encoding = getattr(output, "encoding", None) or "utf-8"
+        return f"{draw(matrix, encoding, shows_colours(output, os.environ))}\n{address}\n"
 
     def _repr_png_(self) -> bytes:
         drawn = io.BytesIO()
