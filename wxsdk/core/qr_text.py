@@ -7,8 +7,11 @@ from typing import Any, List, Mapping, Sequence, Tuple
 Matrix = Sequence[Sequence[int]]  # rows of modules, true for a dark one, with the quiet zone around the code
 
 _BLOCKS = " ▄▀█"  # by (upper, lower) module; one column each in every font but those of CJK encodings
-_WIDE_ENCODINGS = ("gbk", "gb2312", "gb18030", "cp936", "big5", "big5hkscs", "cp950", "shift_jis", "cp932", "euc_kr",
-                   "cp949", "euc_jp", "hz", "johab")  # fmt: skip  # their fonts draw blocks two columns wide, blanks one
+# The fonts of these draw a block two columns wide and a blank one column wide.
+_WIDE_ENCODINGS = (
+    *("gbk", "gb2312", "gb18030", "hz", "cp936", "big5", "big5hkscs", "cp950"),
+    *("shift_jis", "cp932", "euc_jp", "euc_kr", "cp949", "johab"),
+)
 _DARK_ON_LIGHT = "\x1b[30;107m"  # black on bright white, ECMA-48 and xterm; scanners want dark modules on light
 _LIGHT = "\x1b[107m"
 _DARK = "\x1b[40m"
