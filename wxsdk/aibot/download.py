@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
 from pathlib import Path
 from typing import Iterator, Optional, Tuple, Union
 
-from ..core.filenames import name_from_header, unique_in
+from ..core.filenames import HEAD_BYTES, file_name, name_from_header
 from ..errors import ConfigError, DownloadFailed, LimitExceeded, TransportError
+from ..runtime.files import Destination, PathLike, check_path
 from ..runtime.http import HttpDoor, HttpStream
 from .aes import PAD_BLOCK, MediaDecryptor, media_key
 from .config import WSClientOptions
 
 SLOWEST = 16 * 1024  # bytes a second; a download that is slower in all is given up
 PATIENCE = 60.0  # seconds that a download may take besides
-DEFAULT_NAME = "file"
-_TEMPORARY = ".wxsdk-"  # how the names of unfinished files begin
 
-Folder = Union[str, "os.PathLike[str]"]
+Folder = PathLike
 
 
 class Downloads:
@@ -32,22 +29,16 @@ class Downloads:
     def to_memory(self, url: str, aes_key: Optional[str]) -> Tuple[bytes, str]:
         """See ``WSClient.download_file``."""
         with self._fetched(url, aes_key) as (name, pieces):
-            return b"".join(bytes(piece) for piece in pieces), name
+            content = b"".join(bytes(piece) for piece in pieces)
+            return content, file_name(name, content[:HEAD_BYTES])
 
     def to_folder(self, url: str, aes_key: Optional[str], folder: Folder) -> Path:
         """See ``WSClient.save_file``."""
-        target = _folder(folder)
-        with self._fetched(url, aes_key) as (name, pieces), _disk_errors():
-            target.mkdir(parents=True, exist_ok=True)
-            descriptor, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=target)
-            try:
-                with open(descriptor, "wb", buffering=0) as file:
-                    for piece in pieces:
-                        _write(file, piece)
-                return _moved(temporary, target, name)
-            finally:
-                with contextlib.suppress(FileNotFoundError):  # it has its name
-                    os.unlink(temporary)
+        path = check_path(folder, "folder")
+        with self._fetched(url, aes_key) as (name, pieces), Destination.in_folder(path).writing() as file:
+            for piece in pieces:
+                file.write(piece)
+            return file.keep(file_name(name, file.head))
 
     def interrupt(self) -> None:
         """End the downloads under way; new ones are allowed at once."""
@@ -60,7 +51,7 @@ class Downloads:
 
     @contextlib.contextmanager
     def _fetched(self, url: str, aes_key: Optional[str]) -> Iterator[Tuple[str, Iterator[Union[bytes, memoryview]]]]:
-        """The name and the plain pieces of the file at *url*; a piece is valid until the next one."""
+        """Give the name, or "", and the plain pieces of the file at *url*; a piece is valid until the next one."""
         if not isinstance(url, str) or not url:
             raise ConfigError("There is no url to download from.")
         if aes_key is not None and not isinstance(aes_key, str):
@@ -80,23 +71,10 @@ class Downloads:
                         f"The file could not be fetched: HTTP status {stream.status}.",
                         remedy="Download when the message arrives: its addresses live 5 minutes.",
                     )
-                name = name_from_header(stream.headers.get("content-disposition"), DEFAULT_NAME)
+                name = name_from_header(stream.headers.get("content-disposition"))
                 yield name, _plain(stream, decryptor, limit)
         except TransportError as exc:
             raise DownloadFailed(f"The file could not be fetched. {exc.what}", remedy=exc.remedy) from exc
-
-
-def _folder(folder: Folder) -> Path:
-    """*folder* as a Path; ConfigError when there can be no such folder."""
-    try:
-        path = Path(folder)
-        if b"\0" in os.fsencode(path):
-            raise ConfigError("folder holds a null byte.")
-    except TypeError:
-        raise ConfigError(f"folder must be a str or a path, not {type(folder).__name__}.") from None
-    except UnicodeEncodeError:
-        raise ConfigError("folder holds half a character (a lone surrogate), which no path can carry.") from None
-    return path
 
 
 def _plain(stream: HttpStream, decryptor: Optional[MediaDecryptor], limit: int) -> Iterator[Union[bytes, memoryview]]:
@@ -121,37 +99,3 @@ def _check_size(size: int, limit: int) -> None:
         raise LimitExceeded(
             "The file is too large in bytes.", limit=limit, actual=size, remedy="max_download_bytes allows larger ones."
         )
-
-
-def _write(file: object, piece: Union[bytes, memoryview]) -> None:
-    view = memoryview(piece)
-    while view:  # an unbuffered file may take a part only
-        view = view[file.write(view) :]  # type: ignore[attr-defined]
-
-
-def _moved(temporary: str, folder: Path, name: str) -> Path:
-    """Give the finished file the first free form of *name*, never overwriting anything."""
-    while True:
-        path = folder / unique_in(os.listdir(folder), name)
-        try:
-            # Taking the name first: between looking and renaming somebody else could.
-            reserved = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
-        except FileExistsError:
-            continue
-        mode = os.fstat(reserved).st_mode & 0o777
-        os.close(reserved)
-        try:
-            os.chmod(temporary, mode)  # a temporary file is private, the saved one is as any other of this user
-            os.replace(temporary, path)
-        except OSError:
-            os.unlink(path)
-            raise
-        return path
-
-
-@contextlib.contextmanager
-def _disk_errors() -> Iterator[None]:
-    try:
-        yield
-    except OSError as exc:
-        raise DownloadFailed(f"The file cannot be saved: {exc.strerror}.") from exc

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import random
 import secrets
@@ -14,7 +13,15 @@ from ..core.backoff import jittered
 from ..core.redact import Secret, scrub
 from ..errors import ApiError, ConfigError, DownloadFailed, LimitExceeded, TransportError, UploadFailed
 from ..log import get_logger
-from ..runtime.files import CallbackRaised, Destination, PathLike, Progress, ProgressCallback, SourceFile
+from ..runtime.files import (
+    CallbackRaised,
+    Destination,
+    OutputFile,
+    PathLike,
+    Progress,
+    ProgressCallback,
+    SourceFile,
+)
 from ..runtime.http import HttpDoor, HttpStream, SizedBlocks
 from ..runtime.http_errors import was_refused
 from .aes import BLOCK, KEY_BYTES, EcbDecryptor, EcbEncryptor, cipher_size, media_key
@@ -22,7 +29,7 @@ from .api import ILinkApi
 from .config import WeixinConfig, cdn_ciphers
 from .errors import retry_delay
 from .frames_out import Uploaded, upload_request, wire_key
-from .media import MediaInfo, download_url, safe_file_name, upload_url
+from .media import MediaInfo, download_url, saved_name, upload_url
 from .wire import UploadUrlReply
 
 log = get_logger(__name__)
@@ -133,21 +140,22 @@ class MediaDoor:
             raise DownloadFailed("The message carries no key for its file.")
         self._check_size(media.size)
         hidden = [one for one in (media.aeskey, media.media.aes_key, media.media.encrypt_query_param) if one]
-        destination = Destination(dest, safe_file_name(media.file_name, media.kind))
+        destination = Destination(dest)
         try:
-            with _disk_errors(), destination.writing() as file:
+            with destination.writing() as file:
                 reports.finish(self._fetch(str(url), key, file, reports, hidden))
-                return destination.keep()
+                return file.keep(saved_name(media, file.head))
         except CallbackRaised as raised:
             raise raised.error from None
 
-    def _fetch(self, url: str, key: Optional[bytes], file: Any, progress: Progress, hidden: Sequence[str]) -> int:
+    def _fetch(
+        self, url: str, key: Optional[bytes], file: OutputFile, progress: Progress, hidden: Sequence[str]
+    ) -> int:
         """Fill *file*, beginning anew when the CDN or the network fails; its size. hidden: as of ``_post``."""
         hidden = (*_query_values(url), *hidden)
         failure = DownloadFailed("The file could not be fetched.")
         for attempt in range(1, self._config.upload_tries + 1):
-            file.seek(0)
-            file.truncate()
+            file.restart()
             try:
                 with self._open(url) as stream:
                     if stream.status == 200:
@@ -174,7 +182,7 @@ class MediaDoor:
             trusted_hosts=self._config.trusted_media_hosts,
         )
 
-    def _save(self, stream: HttpStream, key: Optional[bytes], file: Any, progress: Progress) -> int:
+    def _save(self, stream: HttpStream, key: Optional[bytes], file: OutputFile, progress: Progress) -> int:
         padding = 0 if key is None else 1  # bytes at least
         expected = None if stream.length is None else max(stream.length - padding, 0)
         self._check_size(expected)
@@ -189,11 +197,11 @@ class MediaDoor:
                 piece = memoryview(out)[: decryptor.update(block, out)]
             size += len(piece)
             self._check_size(size)
-            _write(file, piece)
+            file.write(piece)
             progress.report(size, expected or size)
         if decryptor is not None:
             last = decryptor.finish()
-            _write(file, last)
+            file.write(last)
             size += len(last)
         self._check_size(size, exact=True)
         return size
@@ -238,23 +246,6 @@ def _ciphertext(source: SourceFile, key: bytes, progress: Progress) -> Iterator[
         if done < source.size:  # the last byte counts when the CDN has taken it
             progress.report(done, source.size)
     yield memoryview(encryptor.finish())
-
-
-def _write(file: Any, data: Any) -> None:
-    """All of *data*: an unbuffered file may take less at once."""
-    view = memoryview(data)
-    while view:
-        view = view[file.write(view) :]
-
-
-@contextlib.contextmanager
-def _disk_errors() -> Iterator[None]:
-    try:
-        yield
-    except OSError as exc:
-        raise DownloadFailed(
-            f"The file cannot be written ({exc.strerror}).", remedy="Make room for it, or give another dest."
-        ) from exc
 
 
 def _time_for(size: int) -> float:

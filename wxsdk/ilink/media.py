@@ -5,23 +5,21 @@ Facts from docs/protocol/ilink, 3 and 5.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Callable, Dict, Iterable, List, Optional, Tuple
 from urllib.parse import quote
 
+from ..core.filenames import file_name
 from ..core.redact import Secret
 from .wire import CDNMedia, MessageItem, MessageItemType, UploadUrlReply
 
-MAX_NAME_BYTES = 200  # UTF-8; common file systems take 255, the rest is for a suffix against doubles
 _EXTENSIONS = {  # what WeChat shows as picture or video; anything else goes as a file
     "image": (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp"),
     "video": (".mp4", ".mov", ".webm", ".mkv", ".avi"),
 }
-_DEFAULT_NAMES = {"image": "image.jpg", "video": "video.mp4", "file": "file.bin", "voice": "voice.silk"}
-_RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
-_UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f<>:"|?*\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]')
+# Of a file without a name whose first bytes say nothing: what phones send.
+_DEFAULT_EXTENSIONS = {"image": ".jpg", "video": ".mp4", "file": ".bin", "voice": ".silk"}
 
 
 @dataclass(frozen=True)
@@ -132,24 +130,9 @@ def kind_for(file_name: str) -> str:
     return next((kind for kind, endings in _EXTENSIONS.items() if ending in endings), "file")
 
 
-def safe_file_name(name: Optional[str], kind: str = "file") -> str:
-    """A name for the file of *kind* that names no folder, no device and nothing hidden, whatever the network said."""
-    cleaned = _UNSAFE.sub("", (name or "").replace("\\", "/").rsplit("/", 1)[-1]).strip(" .")
-    if not cleaned:
-        return _DEFAULT_NAMES.get(kind, _DEFAULT_NAMES["file"])
-    if _RESERVED.fullmatch(cleaned):
-        cleaned = f"_{cleaned}"
-    return _shortened(cleaned)
-
-
-def _shortened(name: str) -> str:
-    if len(name.encode("utf-8")) <= MAX_NAME_BYTES:
-        return name
-    stem, dot, ending = name.rpartition(".")
-    ending = f"{dot}{ending}" if dot and len(ending) <= 16 else ""
-    stem = stem if ending else name
-    room = MAX_NAME_BYTES - len(ending.encode("utf-8"))
-    return stem.encode("utf-8")[:room].decode("utf-8", "ignore") + ending
+def saved_name(media: MediaInfo, head: bytes) -> str:
+    """Return a safe name to save *media* under, which begins with *head*."""
+    return file_name(media.file_name, head, media.kind, _DEFAULT_EXTENSIONS.get(media.kind, ""))
 
 
 def download_url(media: CDNMedia, cdn_base_url: str) -> Optional[Secret]:

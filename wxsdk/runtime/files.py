@@ -1,16 +1,17 @@
-"""The files on this side of a transfer: what is sent, where something is saved, and who hears of progress."""
+"""Opens the files on this side of a transfer: reads what is sent, saves what is received, reports progress."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
-import itertools
 import os
 import secrets
 import stat
 from pathlib import Path
-from typing import Any, Callable, Iterator, Optional, Union
+from typing import Any, Callable, Iterator, List, Optional, Union
 
+from ..core.filenames import HEAD_BYTES, unique_in
 from ..errors import ConfigError, DownloadFailed, UploadFailed
 
 HASH_BLOCK = 1024 * 1024  # bytes read at a time; MD5 is no faster with more
@@ -126,52 +127,118 @@ class SourceFile:
         return UploadFailed(f"The file {self.name!r} changed while it was sent.", remedy="Send it again.")
 
 
+class OutputFile:
+    """A file that is being received, open under a temporary name. Not safe for several threads at once."""
+
+    def __init__(self, file: Any, place: Callable[[str], Path]) -> None:
+        self._file = file
+        self._place = place
+        self.head = b""  # the first bytes, by which a type is known
+
+    def restart(self) -> None:
+        """Drop what was written, for another try."""
+        self._file.seek(0)
+        self._file.truncate()
+        self.head = b""
+
+    def write(self, data: Any) -> None:
+        """Append all of *data*; a file that is not buffered may take a part at a time."""
+        view = memoryview(data)
+        if len(self.head) < HEAD_BYTES:
+            self.head += bytes(view[: HEAD_BYTES - len(self.head)])
+        while view:
+            view = view[self._file.write(view) :]
+
+    def keep(self, name: str) -> Path:
+        """Close the file and move it to its place, in a folder under *name* or one like it that is free; its path."""
+        self._file.close()
+        return self._place(name)
+
+
 class Destination:
     """Where a download goes: into a temporary file beside its place, moved there when it is whole.
 
-    dest: a file, or an existing folder, in which it gets *name* or a name like it that is free.
+    dest: a file, which is replaced, or an existing folder, in which nothing is. Raises ConfigError when there is no
+    such folder.
     """
 
-    def __init__(self, dest: PathLike, name: str) -> None:
-        self._path = check_path(dest, "dest")
-        self._name = name if self._path.is_dir() else None
-        folder = self._path if self._name is not None else self._path.parent
-        if not folder.is_dir():
+    def __init__(self, dest: PathLike) -> None:
+        path = check_path(dest, "dest")
+        self._path = None if path.is_dir() else path
+        self._folder = path if self._path is None else path.parent
+        if not self._folder.is_dir():
             raise ConfigError("The folder of dest does not exist.", remedy="Make it, or give another.")
-        self._folder = folder
-        self._temporary = folder / f".wxsdk-{secrets.token_hex(8)}.part"
+
+    @classmethod
+    def in_folder(cls, folder: PathLike) -> Destination:
+        """Make a destination of *folder*, and the folder itself where it is missing; ConfigError, DownloadFailed."""
+        path = check_path(folder, "folder")
+        with _disk_errors():
+            path.mkdir(parents=True, exist_ok=True)
+        return cls(path)
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[Any]:
-        """The temporary file, open for writing; gone after the block unless ``keep`` was called."""
-        try:
-            # Not 0600: the file is the user's, with the rights that the user's umask gives.
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-            with open(os.open(self._temporary, flags, 0o666), "wb", buffering=0) as file:
-                yield file
-        finally:
-            with contextlib.suppress(FileNotFoundError):
-                self._temporary.unlink()
+    def writing(self) -> Iterator[OutputFile]:
+        """Open the temporary file; it is gone after the block unless ``keep`` was called.
 
-    def keep(self) -> Path:
-        """Move the finished file to its place; its path. Called inside ``writing`` or right after its end."""
-        if self._name is None:
-            os.replace(self._temporary, self._path)
-            return self._path
-        target = self._reserve(self._name)
-        os.replace(self._temporary, target)
+        What the disk refuses in the block is raised as DownloadFailed.
+        """
+        temporary = self._folder / f".wxsdk-{secrets.token_hex(8)}.part"
+        with _disk_errors():
+            try:
+                # Not 0600: the file is the user's, with the rights that the user's umask gives.
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+                with open(os.open(temporary, flags, 0o666), "wb", buffering=0) as file:
+                    yield OutputFile(file, lambda name: self._moved(temporary, name))
+            finally:
+                with contextlib.suppress(FileNotFoundError):  # it has its place
+                    temporary.unlink()
+
+    def _moved(self, temporary: Path, name: str) -> Path:
+        target = self._path if self._path is not None else self._reserved(name)
+        try:
+            os.replace(temporary, target)
+        except OSError:
+            if self._path is None:
+                target.unlink()  # the empty file that holds the name
+            raise
         return target
 
-    def _reserve(self, name: str) -> Path:
-        stem, ending = os.path.splitext(name)
-        for number in itertools.count():
-            target = self._folder / (f"{stem} ({number}){ending}" if number else name)
+    def _reserved(self, name: str) -> Path:
+        """Take the first free form of *name*: between looking for one and renaming, another process could."""
+        taken: List[str] = []
+        while True:
+            target = self._folder / unique_in(taken, name)
             try:
                 os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
             except FileExistsError:
+                # The name is added by hand, since a file system may list it in another spelling than it was asked for.
+                taken += [target.name, *os.listdir(self._folder)]
                 continue
             return target
-        raise DownloadFailed("No name is free.")  # never reached: the count has no end
+
+
+_REMEDIES = {
+    errno.ENOSPC: "Make room on the disk, or save elsewhere.",
+    errno.EDQUOT: "Make room within your quota, or save elsewhere.",
+    errno.EACCES: "Give a folder that this program may write to.",
+    errno.EPERM: "Give a folder that this program may write to.",
+    errno.EROFS: "Give a folder that can be written to; this one is on a read-only file system.",
+    errno.EFBIG: "Save it on a file system that takes files of this size.",
+    errno.ENAMETOOLONG: "Give a folder with a shorter path.",
+}
+
+
+@contextlib.contextmanager
+def _disk_errors() -> Iterator[None]:
+    """Raise what the disk refuses as DownloadFailed."""
+    try:
+        yield
+    except OSError as exc:
+        remedy = _REMEDIES.get(exc.errno or 0, "Save it in another folder.")
+        raise DownloadFailed(
+            f"The file cannot be saved ({exc.strerror or type(exc).__name__}).", remedy=remedy
+        ) from exc
 
 
 def _open_at_once(path: str, flags: int) -> int:
