@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from types import SimpleNamespace
 from typing import Any, Dict, Optional
 
@@ -46,6 +48,56 @@ def test_a_pushed_text_is_read() -> None:
     assert classify(read) is FrameKind.MESSAGE
 
 
+ODD_FIELDS = {
+    "a number of 20,000 digits": "9" * 20_000,
+    "a negative one": "-" + "1" * 5000,
+    "one inside a list": "[1, " + "2" * 4301 + "]",
+    "a fraction without end": "0." + "3" * 20_000,
+    "a nest of lists": "[" * 100_000 + "]" * 100_000,
+    "a nest of objects": '{"a":' * 100_000 + "1" + "}" * 100_000,
+    "both, and brackets in a text": '{"t": "]]}}", "n": [' + "7" * 9000 + "," + "[" * 5000 + "]" * 5000 + "]}",
+}
+
+
+@pytest.mark.parametrize("odd", ODD_FIELDS.values(), ids=ODD_FIELDS)
+@pytest.mark.parametrize("place", ["frame", "headers", "body", "text"])
+def test_one_odd_field_does_not_cost_the_message(odd: str, place: str) -> None:
+    raw: Dict[str, Any] = push()
+    {"frame": raw, "headers": raw["headers"], "body": raw["body"], "text": raw["body"]["text"]}[place]["new"] = "@"
+    read = parse_frame(json.dumps(raw).replace('"@"', odd))
+    assert isinstance(read, WsFrame)
+    assert classify(read) is FrameKind.MESSAGE
+    assert (read.req_id, read.msgid, read.body.text.content) == ("r1", "m1", "hi")
+    assert isinstance(repr(read), str)
+
+
+@pytest.mark.parametrize("around", ["\ufeff{}", " {}", "{}\r\n", "\n\t{} "])
+def test_what_stands_around_a_frame_does_not_cost_it(around: str) -> None:
+    read = parse_frame(around.replace("{}", json.dumps(push())))
+    assert isinstance(read, WsFrame)
+    assert read.body.text.content == "hi"
+
+
+@pytest.mark.parametrize("was_read", [False, True])
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))])
+@pytest.mark.parametrize(
+    ("raw", "content"),
+    [
+        (push(), lambda body: body.text.content == "hi"),
+        ({"headers": {"req_id": "r1"}, "errcode": 0, "body": {"media_id": "M"}}, lambda body: body.media_id == "M"),
+        ({"headers": {"req_id": "r1"}, "errcode": 0}, lambda body: body is None),
+    ],
+)
+def test_a_copy_of_a_frame_has_its_body(raw: Any, content: Any, again: Any, was_read: bool) -> None:
+    original = frame(raw)
+    if was_read:
+        assert content(original.body)
+    copied = again(original)
+    assert content(copied.body)
+    assert (copied.raw, copied.received_at, copied.chat) == (original.raw, 7.0, original.chat)
+    assert classify(copied) is classify(original)
+
+
 def test_the_body_is_decoded_once() -> None:
     read = frame(push())
     assert read.body is read.body
@@ -74,7 +126,7 @@ def test_raw_control_characters_inside_strings_are_kept(code: int) -> None:
         b"",
         "[" * 200_000,
         '{"a":' * 200_000,
-        '{"errcode": ' + "9" * 5000 + "}",
+        '{"errcode": ' + "9" * 5000,
         '{"cmd": "aibot_msg_callback", "headers": null, "body": {"msgtype": "text"}}',
         '{"cmd": "aibot_msg_callback", "headers": [], "body": {"msgtype": "text"}}',
         '{"cmd": 5, "headers": {"req_id": "r"}}',

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wxsdk.core.patient_json import MAX_LEVELS
 from wxsdk.errors import ConfigError
-from wxsdk.ilink.jsontext import MAX_LEVELS, dump_json, load_json
+from wxsdk.ilink.jsontext import dump_json, load_json
 from wxsdk.ilink.wire import decode_updates
 
 from .test_wire import json_values

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import re
 from enum import Enum
-from typing import Any, Dict, NamedTuple, Optional, Union
+from typing import Any, Dict, NamedTuple, Optional, Tuple, Union
 
+from ..core.patient_json import read_json
 from ..core.redact import scrub
 from ..errors import ConfigError
 from .inbound import AnswerBody, EventType, InboundBody, WireEnum
@@ -76,11 +77,12 @@ class WsFrame:
     """One frame as received.
 
     cmd: the command, None in answers. headers.req_id: "" when there is none. body: typed, None when there is none.
-    errcode, errmsg: of answers. raw: the dict as received. received_at: the client's clock at arrival, None if unknown.
-    Any thread may read it. The repr shows neither content nor keys nor URLs.
+    errcode, errmsg: of answers. raw: the dict as received. raw_body: its body, {} when there is none; reading it costs
+    nothing, unlike ``body``. msgtype: "" when there is none. received_at: the client's clock at arrival, None if
+    unknown. Any thread may read it, and it can be copied and pickled. The repr shows no content, keys or URLs.
     """
 
-    __slots__ = ("_body", "cmd", "raw", "received_at", "req_id")
+    __slots__ = ("_body", "cmd", "msgtype", "raw", "raw_body", "received_at", "req_id")
 
     def __init__(self, raw: Dict[str, Any], received_at: Optional[float] = None) -> None:
         self.raw = raw
@@ -90,7 +92,15 @@ class WsFrame:
         headers = raw.get("headers")
         req_id = headers.get("req_id") if isinstance(headers, dict) else None
         self.req_id: str = req_id if isinstance(req_id, str) else ""
+        body = raw.get("body")
+        self.raw_body: Dict[str, Any] = body if isinstance(body, dict) else _NO_DICT
+        msgtype = self.raw_body.get("msgtype")
+        self.msgtype: str = msgtype if isinstance(msgtype, str) else ""
         self._body: Any = _UNREAD
+
+    def __reduce__(self) -> Tuple[Any, ...]:
+        # What a copy needs; the mark of an unread body would be another object in a copy, and be taken for a body.
+        return WsFrame, (self.raw, self.received_at)
 
     @property
     def headers(self) -> WsHeaders:
@@ -129,24 +139,12 @@ class WsFrame:
         return self.errcode == 0
 
     @property
-    def raw_body(self) -> Dict[str, Any]:
-        """The body as received, an empty dict when there is none. Costs nothing, unlike ``body``."""
-        body = self.raw.get("body")
-        return body if isinstance(body, dict) else _NO_DICT
-
-    @property
     def msgid(self) -> Optional[str]:
         """The id by which duplicates are told; None when there is none."""
         msgid = self.raw_body.get("msgid")
         if isinstance(msgid, int) and not isinstance(msgid, bool) and abs(msgid) < _MAX_NUMERIC_ID:
             return str(msgid)  # as body.msgid has it
         return msgid if msgid and isinstance(msgid, str) else None
-
-    @property
-    def msgtype(self) -> str:
-        """The message type, "" when there is none."""
-        msgtype = self.raw_body.get("msgtype")
-        return msgtype if isinstance(msgtype, str) else ""
 
     @property
     def eventtype(self) -> str:
@@ -185,12 +183,15 @@ _decoder = json.JSONDecoder(strict=False)
 
 
 def _decode(text: str) -> Any:
-    """As ``JSONDecoder.decode``, whose search for white space around a short value costs as much as reading it."""
+    """Decode as ``JSONDecoder.decode``, whose search for white space costs as much as reading a short value."""
     try:
         value, end = _decoder.raw_decode(text)
-    except ValueError:
-        end = -1
-    return value if end == len(text) else _decoder.decode(text)
+        if end == len(text) or text[end:].isspace():
+            return value
+    except (ValueError, RecursionError):
+        pass
+    # Rare, so it may be slow: a byte order mark, or one field that Python's reader refuses.
+    return read_json(text.lstrip("\ufeff"))
 
 
 def parse_frame(data: Union[str, bytes], received_at: Optional[float] = None) -> Union[WsFrame, Skipped]:
@@ -202,10 +203,8 @@ def parse_frame(data: Union[str, bytes], received_at: Optional[float] = None) ->
         raw = _decode(data if isinstance(data, str) else bytes(data).decode("utf-8"))
     except UnicodeDecodeError:
         return Skipped("it is not UTF-8")
-    except ValueError:  # broken JSON, and numbers of thousands of digits
+    except ValueError:
         return Skipped("it is not JSON")
-    except RecursionError:
-        return Skipped("it is nested too deep")
     if type(raw) is not dict:
         return Skipped(f"it is a JSON {type(raw).__name__}, not an object")
     cmd = raw.get("cmd")

@@ -7,11 +7,9 @@ import json
 import re
 from typing import Any, Iterator
 
+from ..core.patient_json import read_json
 from ..errors import ConfigError
 
-MAX_INTEGER_DIGITS = 300  # longer numbers are kept as text: Python 3.11+ refuses to convert more than 4,300 digits
-MAX_LEVELS = 80  # kept of what is nested too deeply for Python (some 900): a batch around messages of wire.MAX_DEPTH
-_STRUCTURE = re.compile(r'"[^"]*"?|[\[{]+|[\]}]+')
 _SURROGATE_REMEDY = 'Repair it with text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").'
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -26,29 +24,8 @@ def load_json(body: bytes) -> Any:
     """
     text = body.decode("utf-8-sig", "replace")
     has_escapes = _SURROGATE_ESCAPE.search(body) is not None
-    with contextlib.suppress(RecursionError):
-        return _repaired(text, has_escapes)
-    try:
-        return _repaired(_shallow(text), has_escapes)
-    except RecursionError as exc:  # the caller itself is near the end of the stack
-        raise ValueError("The JSON is nested too deeply.") from exc
-
-
-def _repaired(text: str, has_escapes: bool) -> Any:
-    value = _parse(text)
+    value = read_json(text)
     return _without_lone_surrogates(value) if has_escapes else value
-
-
-def _parse(text: str) -> Any:
-    try:
-        return json.loads(text, strict=False)
-    except ValueError:
-        # Also raised for a number past Python's digit limit; a second look with a patient reader tells.
-        return json.loads(text, strict=False, parse_int=_patient_int)
-
-
-def _patient_int(digits: str) -> Any:
-    return int(digits) if len(digits) <= MAX_INTEGER_DIGITS else digits
 
 
 def _without_lone_surrogates(value: Any) -> Any:
@@ -56,29 +33,8 @@ def _without_lone_surrogates(value: Any) -> Any:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        return _parse(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
+        return read_json(text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace"))
     return value
-
-
-def _shallow(text: str) -> str:
-    """*text* with null for each object and array that lies deeper than MAX_LEVELS. Takes linear time and no stack."""
-    # Of the same length, and no string of it holds a quote.
-    plain = text.replace("\\\\", "  ").replace('\\"', "  ")
-    parts = []
-    begin = depth = 0
-    for token in _STRUCTURE.finditer(plain):
-        at, before = token.start(), depth
-        if plain[at] in "[{":
-            depth += token.end() - at
-            if before <= MAX_LEVELS < depth:
-                parts += [text[begin : at + MAX_LEVELS - before], "null"]
-        elif plain[at] in "]}":
-            depth -= token.end() - at
-            if depth <= MAX_LEVELS < before:
-                begin = at + before - MAX_LEVELS
-    if depth <= MAX_LEVELS:
-        parts.append(text[begin:])
-    return "".join(parts)
 
 
 def dump_json(value: Any) -> bytes:
