@@ -29,7 +29,9 @@ class Health:
     since: when the state began. last_inbound, last_outbound: the newest message received and sent. All three are aware
     datetimes in UTC, None when there was none. last_error and remedy: sentences without secrets, None when all is well.
     retries: failures in a row. queued: received messages that wait for a worker; those that wait in the outbox are in
-    ``client.outbox.pending()``. workers_busy of workers run a handler now.
+    ``client.outbox.pending()``. workers_busy of workers run a handler now, so when they are equal, messages wait. The
+    three of ``priority_`` say the same of the threads that WeCom's events with a deadline (enter_chat, card clicks)
+    have to themselves; iLink has none.
     """
 
     state: HealthState
@@ -42,3 +44,6 @@ class Health:
     queued: int = 0
     workers_busy: int = 0
     workers: int = 0
+    priority_queued: int = 0
+    priority_workers_busy: int = 0
+    priority_workers: int = 0

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from wxsdk.aibot.callbacks import Callbacks
@@ -42,6 +44,30 @@ def test_a_coroutine_function_is_refused_because_calling_it_would_do_nothing() -
     with pytest.raises(ConfigError, match="use def"):
         callbacks.on_message(answer)
     assert callbacks.handlers("message") == ()
+
+
+@pytest.mark.parametrize(
+    ("event", "handler"),
+    [
+        ("message", lambda: None),
+        ("message_text", lambda frame, more: None),
+        ("event_enter_chat", lambda frame, *, needed: None),
+        ("connected", lambda frame: None),
+        ("error", lambda: None),
+        ("outbox_given_up", lambda item: None),
+        ("reconnecting", Callbacks.handlers),  # a method without its object
+    ],
+)
+def test_a_handler_that_could_not_be_called_is_refused_when_it_is_registered(event: str, handler: Any) -> None:
+    callbacks = Callbacks()
+    with pytest.raises(ConfigError, match=f"on_{event} cannot be called with"):
+        getattr(callbacks, f"on_{event}")(handler)
+    assert callbacks.handlers(event) == ()
+
+
+@pytest.mark.parametrize("handler", [print, lambda *all: None, lambda frame, more=1: None, dict, [].append])
+def test_a_handler_that_can_take_one_argument_is_taken(handler: Any) -> None:
+    assert Callbacks().on_message(handler) is handler
 
 
 def test_an_event_nobody_registered_for_has_no_handlers() -> None:

@@ -231,6 +231,32 @@ def test_windows_are_counted_from_the_arrival(sim: AiBotSim, make_client: MakeCl
         client.open_stream(frames["message"])
 
 
+@pytest.mark.parametrize("kind", ["message", "event"])
+def test_health_shows_which_workers_are_all_busy(sim: AiBotSim, make_client: MakeClient, kind: str) -> None:
+    client = make_client(max_workers=2, priority_workers=3)
+    release, begun = threading.Event(), threading.Semaphore(0)
+
+    def block(frame: WsFrame) -> None:
+        begun.release()
+        release.wait(5)
+
+    client.on_message(block)
+    client.on_event_enter_chat(block)
+    with client.connect(wait=5):
+        for number in range(4):
+            user = sim.user(f"user {number}")
+            user.says("hello") if kind == "message" else user.enters_chat()
+        for _ in range(2 if kind == "message" else 3):
+            assert begun.acquire(timeout=5)
+        waiting = 2 if kind == "message" else 1
+        sim.wait_for(lambda: client.health().queued + client.health().priority_queued == waiting)
+        health = client.health()
+        release.set()
+    seen = (health.queued, health.workers_busy, health.workers)
+    priority = (health.priority_queued, health.priority_workers_busy, health.priority_workers)
+    assert (seen, priority) == (((2, 2, 2), (0, 0, 3)) if kind == "message" else ((0, 0, 2), (1, 3, 3)))
+
+
 def test_health_says_what_there_is(sim: AiBotSim, client: WSClient) -> None:
     assert client.health().state is HealthState.STOPPED
     release = threading.Event()
@@ -247,7 +273,7 @@ def test_health_says_what_there_is(sim: AiBotSim, client: WSClient) -> None:
     assert health.last_inbound is not None
     assert health.last_outbound is not None
     assert health.last_inbound.tzinfo is not None
-    assert (health.workers_busy, health.workers, health.retries) == (1, 20, 0)
+    assert (health.workers_busy, health.workers, health.retries) == (1, 16, 0)
     assert health.last_error is None
     stopped = client.health()
     assert stopped.state is HealthState.STOPPED

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List
+from typing import Any, List, Optional
 
 import pytest
 
@@ -120,6 +120,31 @@ def test_the_end_says_the_remedy_that_the_last_failure_has() -> None:
         life.start()
         (error,) = ends(life.lost(life.number, last, MIDDLE))
         assert remedy in error.remedy
+
+
+@pytest.mark.parametrize("code", [853000, 93019, 40058, 846605, 1234567, 40001])
+def test_a_refusal_that_waiting_cannot_cure_uses_up_the_auth_attempts(code: int) -> None:
+    life = session(max_auth_failure_attempts=3, max_reconnect_attempts=-1)
+    life.start()
+    life.opened(1)
+    for _ in range(2):
+        assert ends(life.answered(life.number, error_for(code, "no"), MIDDLE)) == []
+        subscribe_again(life)
+    (error,) = ends(life.answered(life.number, error_for(code, "no"), MIDDLE))
+    assert isinstance(error, AuthFailed)
+    assert error.remedy
+
+
+@pytest.mark.parametrize("code", [45009, 45033, -1, None, 6000, 846609])
+def test_a_refusal_that_waiting_may_cure_does_not(code: Optional[int]) -> None:
+    life = session(max_auth_failure_attempts=1, max_reconnect_attempts=3)
+    life.start()
+    life.opened(1)
+    for _ in range(2):
+        assert ends(life.answered(life.number, error_for(code, "no"), MIDDLE)) == []
+        subscribe_again(life)
+    (error,) = ends(life.answered(life.number, error_for(code, "no"), MIDDLE))
+    assert isinstance(error, ReconnectExhausted)
 
 
 def test_five_refusals_are_the_end_and_gaps_do_not_shrink() -> None:

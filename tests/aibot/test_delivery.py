@@ -197,7 +197,7 @@ def test_past_the_limit_urgent_events_are_dropped_and_told(desk: Desk, caplog: p
     assert handler.begun.wait(5)
     desk.delivery.pushed([event(str(number), "enter_chat") for number in range(1, 9)])
     desk.delivery.pushed([event("late", "enter_chat")])
-    assert desk.delivery.queued == 5
+    assert desk.delivery.load()["priority_queued"] == 5
     handler.release.set()
     desk.drain()
     assert handler.handled == ["0", "1", "2", "3", "4", "5"]
@@ -229,10 +229,10 @@ def test_without_room_events_that_are_too_late_to_be_answered_go_first() -> None
     push("a1", "a2", "a3")
     clock.advance(4)
     push("a4", "a5", "a6")  # the last one finds no room, and nothing is too late yet
-    assert desk.delivery.queued == 5
+    assert desk.delivery.load()["priority_queued"] == 5
     clock.advance(2)
     push("a7")
-    assert desk.delivery.queued == 3
+    assert desk.delivery.load()["priority_queued"] == 3
     handler.release.set()
     desk.close()
     assert handler.handled == ["a0", "a4", "a5", "a7"]
@@ -277,7 +277,7 @@ def test_no_callback_of_messages_or_events_holds_up_the_news(desk: Desk) -> None
     desk.delivery.after_news(last.set)
     assert heard.wait(5)
     assert last.wait(5)
-    assert desk.delivery.workers == 4
+    assert desk.delivery.load()["workers_busy"] == desk.delivery.load()["priority_workers_busy"] == 2
     release.set()
 
 

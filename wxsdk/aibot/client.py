@@ -222,9 +222,7 @@ class WSClient(Callbacks, Sending):
             last_error=None if error is None else error.what,
             remedy=(error.remedy or None) if error is not None else None,
             retries=connection.retries,
-            queued=delivery.queued,
-            workers_busy=delivery.busy,
-            workers=delivery.workers,
+            **delivery.load(),
         )
 
     # -- inside ----------------------------------------

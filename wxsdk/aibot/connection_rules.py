@@ -26,8 +26,9 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Tuple, Union
 
 from ..core.backoff import exponential, jittered
 from ..core.settings import UNLIMITED
-from ..errors import ApiError, AuthFailed, Kicked, RateLimited, ReconnectExhausted, WxError
+from ..errors import ApiError, AuthFailed, Kicked, ReconnectExhausted, WxError
 from .config import WSClientOptions
+from .errors import PASSING
 
 
 class State(Enum):
@@ -218,8 +219,8 @@ class Session:
         if number != self.number or self.state is not State.SUBSCRIBING:
             return []
         if refusal is not None:
-            # "Too often" says nothing about the credentials, so it must not use up the tries that do.
-            failures = self._network if isinstance(refusal, RateLimited) else self._auth
+            # "Too often" or "busy" says nothing about the credentials, so it must not use up the tries that do.
+            failures = self._network if refusal.errcode in PASSING else self._auth
             return self._failed(failures, refusal, unit)
         self._move(Step.SUBSCRIBED)
         self._forgive()

@@ -7,7 +7,7 @@ own news. So busy handlers make no event late, and none of either keeps on_error
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, List, Optional, Set, Tuple
+from typing import Any, Dict, List, Optional, Set, Tuple
 
 from ..errors import Overloaded
 from ..runtime.clock import Clock
@@ -80,19 +80,17 @@ class Delivery:
     def _dispatchers(self) -> Tuple[KeyedDispatcher, ...]:
         return self._main, self._urgent, self._life
 
-    @property
-    def queued(self) -> int:
-        """Frames that wait for a worker."""
-        return self._main.queued + self._urgent.queued
-
-    @property
-    def busy(self) -> int:
-        """Threads for messages and events that run a callback; that of the client's own news is not counted."""
-        return self._main.busy + self._urgent.busy
-
-    @property
-    def workers(self) -> int:
-        return self._main.max_workers + self._urgent.max_workers
+    def load(self) -> Dict[str, int]:
+        """Count what waits and who works, for ``Health``; the thread for the client's own news is not counted."""
+        main, urgent = self._main, self._urgent
+        return {
+            "queued": main.queued,
+            "workers_busy": main.busy,
+            "workers": main.max_workers,
+            "priority_queued": urgent.queued,
+            "priority_workers_busy": urgent.busy,
+            "priority_workers": urgent.max_workers,
+        }
 
     @property
     def is_inside(self) -> bool:

@@ -24,7 +24,8 @@ INVALID_REQ_ID = 846605
 STREAM_EXPIRED = 846608
 NOT_SUBSCRIBED = 846609
 BAD_SECRET = 853000
-NO_ERRCODE = -1  # ours: the ApiError.errcode of an answer that has none; the platform may mean something else by it
+SYSTEM_BUSY = -1  # of all WeCom interfaces
+NO_ERRCODE = -1  # also the ApiError.errcode of an answer that has none
 
 
 class Known(NamedTuple):
@@ -35,6 +36,7 @@ class Known(NamedTuple):
 
 
 CODES: Dict[int, Known] = {
+    SYSTEM_BUSY: Known(ApiError, "The platform is busy: try again in a while."),
     VERSION_CONFLICT: Known(
         ApiError, "Two frames of one stream met: send the next one only when the one before was acknowledged."
     ),
@@ -63,6 +65,8 @@ CODES: Dict[int, Known] = {
     NOT_SUBSCRIBED: Known(NotSubscribed, "The subscription was lost; the client subscribes anew, then try again."),
     BAD_SECRET: Known(ApiError, "The secret is wrong: copy it again from the administration page of the bot."),
 }
+# Refusals that waiting can cure. The others, a wrong id or secret above all, say that the next try will fail as well.
+PASSING = frozenset({SYSTEM_BUSY, VERSION_CONFLICT, RATE_LIMIT, CONCURRENCY_LIMIT, NOT_SUBSCRIBED})
 _NO_ANSWER = Known(ApiError, "The answer had no error code; whether the platform acted is unknown.")
 _UNKNOWN = Known(ApiError, "")
 

@@ -16,8 +16,6 @@ from ..core.redact import scrub
 from ..errors import ConfigError
 from .inbound import AnswerBody, EventType, InboundBody, WireEnum
 
-Body = Union[InboundBody, AnswerBody]
-
 
 class WsCmd(WireEnum):
     """The commands of the protocol (docs/protocol/aibot, 1)."""
@@ -109,15 +107,18 @@ class WsFrame:
         return WsHeaders(self.req_id, headers if isinstance(headers, dict) else _NO_DICT)
 
     @property
-    def body(self) -> Any:
-        """An InboundBody (pushes) or AnswerBody (answers); None when the frame has no body."""
+    def body(self) -> InboundBody:
+        """The typed body of a push. Of an answer, an AnswerBody. None, when the frame has none.
+
+        A callback's frame always has one, so type checkers are told of no other case.
+        """
         body = self._body
         if body is _UNREAD:
             raw = self.raw.get("body")
             wanted = InboundBody if self.cmd in _PUSHES else AnswerBody
             # Two threads may both decode; both results are equal and the later one stays.
             body = self._body = wanted.from_dict(raw) if isinstance(raw, dict) else None
-        return body
+        return body  # type: ignore[no-any-return]
 
     @property
     def errcode(self) -> Optional[int]:

@@ -1,6 +1,9 @@
-"""What the platform tells the bot: message and event bodies as typed objects (docs/protocol/aibot, 3).
+"""Defines the bodies of messages and events as typed objects (docs/protocol/aibot, 3).
 
 Absent parts are None; a part of an odd type is None too and stays in ``extra``, with what this version does not know.
+Which parts are there follows from msgtype and eventtype, so the annotations say what a part is where it is there:
+``frame.body.text.content`` is a str to a type checker, in the handler of a text. Where a part may be missing (quote,
+chatid, response_url, all parts in a handler of every message), look before reading.
 """
 
 from __future__ import annotations
@@ -11,6 +14,8 @@ from typing import Any, Dict, List, Optional
 
 from ..core.redact import Secret
 from ..core.wiretype import WireType, extra_field, renamed
+
+ABSENT: Any = None  # the default of a part that not every body has, whatever its annotation says
 
 
 class WireEnum(str, Enum):
@@ -54,8 +59,8 @@ class FeedbackType(int, Enum):
 class Sender(WireType):
     """Who wrote or clicked. corpid: only of a third-party bot."""
 
-    userid: Optional[str] = None
-    corpid: Optional[str] = None
+    userid: str = ABSENT
+    corpid: str = ABSENT
     extra: Dict[str, Any] = extra_field()
 
 
@@ -63,7 +68,7 @@ class Sender(WireType):
 class TextPart(WireType):
     """Plain text; of a voice message its transcript."""
 
-    content: Optional[str] = None
+    content: str = ABSENT
     extra: Dict[str, Any] = extra_field()
 
 
@@ -71,8 +76,8 @@ class TextPart(WireType):
 class MediaPart(WireType):
     """An encrypted file to fetch within 5 minutes. Both fields are hidden in the repr."""
 
-    url: Optional[Secret] = None
-    aeskey: Optional[Secret] = None
+    url: Secret = ABSENT
+    aeskey: Secret = ABSENT
     extra: Dict[str, Any] = extra_field()
 
 
@@ -80,12 +85,12 @@ class MediaPart(WireType):
 class MixedItem(WireType):
     """One piece of a mixed message."""
 
-    msgtype: Optional[str] = None
-    text: Optional[TextPart] = None
-    image: Optional[MediaPart] = None
-    file: Optional[MediaPart] = None
-    video: Optional[MediaPart] = None
-    voice: Optional[TextPart] = None
+    msgtype: str = ABSENT
+    text: TextPart = ABSENT
+    image: MediaPart = ABSENT
+    file: MediaPart = ABSENT
+    video: MediaPart = ABSENT
+    voice: TextPart = ABSENT
     extra: Dict[str, Any] = extra_field()
 
 
@@ -101,13 +106,13 @@ class MixedPart(WireType):
 class Quote(WireType):
     """The message that was quoted."""
 
-    msgtype: Optional[str] = None
-    text: Optional[TextPart] = None
-    image: Optional[MediaPart] = None
-    mixed: Optional[MixedPart] = None
-    voice: Optional[TextPart] = None
-    file: Optional[MediaPart] = None
-    video: Optional[MediaPart] = None
+    msgtype: str = ABSENT
+    text: TextPart = ABSENT
+    image: MediaPart = ABSENT
+    mixed: MixedPart = ABSENT
+    voice: TextPart = ABSENT
+    file: MediaPart = ABSENT
+    video: MediaPart = ABSENT
     extra: Dict[str, Any] = extra_field()
 
 
@@ -123,8 +128,8 @@ class OptionIds(WireType):
 class SelectedItem(WireType):
     """One question of a card and what was chosen."""
 
-    question_key: Optional[str] = None
-    option_ids: Optional[OptionIds] = None
+    question_key: str = ABSENT
+    option_ids: OptionIds = ABSENT
     extra: Dict[str, Any] = extra_field()
 
 
@@ -140,10 +145,10 @@ class SelectedItems(WireType):
 class TemplateCardEvent(WireType):
     """A click on a card. event_key: the button's key; task_id: the card's."""
 
-    card_type: Optional[str] = None
-    event_key: Optional[str] = None
-    task_id: Optional[str] = None
-    selected_items: Optional[SelectedItems] = None
+    card_type: str = ABSENT
+    event_key: str = ABSENT
+    task_id: str = ABSENT
+    selected_items: SelectedItems = ABSENT
     extra: Dict[str, Any] = extra_field()
 
     @property
@@ -164,10 +169,10 @@ class FeedbackEvent(WireType):
     inaccurate_reason_list: numbers 1 to 4.
     """
 
-    id: Optional[str] = None
-    type: Optional[int] = None
-    content: Optional[str] = None
-    inaccurate_reason_list: Optional[List[int]] = None
+    id: str = ABSENT
+    type: int = ABSENT
+    content: str = ABSENT
+    inaccurate_reason_list: List[int] = ABSENT
     extra: Dict[str, Any] = extra_field()
 
 
@@ -175,7 +180,7 @@ class FeedbackEvent(WireType):
 class AuthChangeEvent(WireType):
     """The bot's permissions changed."""
 
-    auth_list: Optional[List[Any]] = None
+    auth_list: List[Any] = ABSENT
     extra: Dict[str, Any] = extra_field()
 
 
@@ -183,13 +188,13 @@ class AuthChangeEvent(WireType):
 class Event(WireType):
     """What happened. The payload is nested under the event's own name, as on the wire."""
 
-    eventtype: Optional[str] = None
-    template_card_event: Optional[TemplateCardEvent] = None
-    feedback_event: Optional[FeedbackEvent] = None
-    auth_change_event: Optional[AuthChangeEvent] = None
-    enter_chat: Optional[Dict[str, Any]] = None
-    disconnected_event: Optional[Dict[str, Any]] = None
-    enter_check_update: Optional[Dict[str, Any]] = None
+    eventtype: str = ABSENT
+    template_card_event: TemplateCardEvent = ABSENT
+    feedback_event: FeedbackEvent = ABSENT
+    auth_change_event: AuthChangeEvent = ABSENT
+    enter_chat: Dict[str, Any] = ABSENT
+    disconnected_event: Dict[str, Any] = ABSENT
+    enter_check_update: Dict[str, Any] = ABSENT
     extra: Dict[str, Any] = extra_field()
 
 
@@ -200,22 +205,22 @@ class InboundBody(WireType):
     chattype: "single" or "group"; chatid: of groups only. create_time: Unix seconds. event: of events only.
     """
 
-    msgid: Optional[str] = None
-    aibotid: Optional[str] = None
-    chatid: Optional[str] = None
-    chattype: Optional[str] = None
-    from_: Optional[Sender] = renamed("from")
-    create_time: Optional[int] = None
-    response_url: Optional[Secret] = None
-    msgtype: Optional[str] = None
-    text: Optional[TextPart] = None
-    image: Optional[MediaPart] = None
-    mixed: Optional[MixedPart] = None
-    voice: Optional[TextPart] = None
-    file: Optional[MediaPart] = None
-    video: Optional[MediaPart] = None
-    quote: Optional[Quote] = None
-    event: Optional[Event] = None
+    msgid: str = ABSENT
+    aibotid: str = ABSENT
+    chatid: str = ABSENT
+    chattype: str = ABSENT
+    from_: Sender = renamed("from")
+    create_time: int = ABSENT
+    response_url: Secret = ABSENT
+    msgtype: str = ABSENT
+    text: TextPart = ABSENT
+    image: MediaPart = ABSENT
+    mixed: MixedPart = ABSENT
+    voice: TextPart = ABSENT
+    file: MediaPart = ABSENT
+    video: MediaPart = ABSENT
+    quote: Quote = ABSENT
+    event: Event = ABSENT
     extra: Dict[str, Any] = extra_field()
 
 

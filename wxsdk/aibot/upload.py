@@ -24,6 +24,7 @@ from .acks import Replies
 from .config import WSClientOptions
 from .frames import WsCmd, WsFrame, encode_frame
 from .ids import generate_req_id
+from .inbound import AnswerBody
 from .upload_rules import (
     CHUNK_BYTES,
     HEAD_BYTES,
@@ -211,7 +212,7 @@ class _Upload:
     def run(self) -> UploadMediaResult:
         plan = self._plan
         opening = self._call(_INIT, plan.init_body(self._source.md5_hex()), self._options.ack_timeout)
-        self._upload_id = upload_id_of(opening.body)
+        self._upload_id = upload_id_of(_answer_body(opening))
         left = plan.total_chunks
         while left:
             self._fill()
@@ -221,7 +222,7 @@ class _Upload:
             ending = self._call(_FINISH, finish_body(self._upload_id), self._options.chunk_ack_timeout)
         except WxError as exc:
             raise UploadFailed(f"The platform did not complete the upload. {exc.what}", remedy=exc.remedy) from exc
-        return plan.result(ending.body)
+        return plan.result(_answer_body(ending))
 
     def _call(self, cmd: str, body: Any, timeout: float) -> WsFrame:
         req_id = generate_req_id(cmd)
@@ -281,3 +282,8 @@ class _Upload:
         return UploadFailed(
             f"Chunk {index + 1} of {self._plan.total_chunks} did not arrive. {error.what}", remedy=error.remedy
         )
+
+
+def _answer_body(answer: WsFrame) -> Optional[AnswerBody]:
+    body: Any = answer.body
+    return body if isinstance(body, AnswerBody) else None

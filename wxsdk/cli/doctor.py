@@ -111,6 +111,11 @@ def explain_health(health: Health) -> List[str]:
         lines.append(f"last error: {health.last_error}")
     if health.workers and health.workers_busy >= health.workers:
         lines.append(f"all {health.workers} workers are busy and {health.queued} message(s) wait: raise max_workers")
+    if health.priority_workers and health.priority_workers_busy >= health.priority_workers:
+        lines.append(
+            f"all {health.priority_workers} workers for enter_chat and card clicks are busy and"
+            f" {health.priority_queued} of these events wait: raise priority_workers"
+        )
     if health.remedy:
         lines.append(health.remedy)
     return lines

@@ -96,6 +96,9 @@ class WxBot:
             queued=health.queued,
             workers_busy=health.workers_busy,
             workers=health.workers,
+            priority_queued=health.priority_queued,
+            priority_workers_busy=health.priority_workers_busy,
+            priority_workers=health.priority_workers,
         )
         answer.status_code = 200 if not owner or health.state.value in ("running", "starting") else 503
         return answer
