@@ -25,7 +25,7 @@ with ILinkSim(verify_uploads=False, quota_limit=None, window=None, folder=folder
 AIBOT = """
 import json, sys
 from wxsdk.sim import AiBotSim
-from wxsdk.sim.aibot_content import Generated
+from wxsdk.sim.aibot.content import Generated
 with AiBotSim() as sim:
     print(json.dumps({"ws_url": sim.ws_url, "bot_id": sim.bot_id, "secret": sim.secret}), flush=True)
     for line in sys.stdin:
