@@ -89,7 +89,7 @@ class Line:
 )
 def test_a_tunnel_is_asked_for_in_the_form_of_http_1_1(host: str, name: str) -> None:
     line = Line(b"HTTP/1.1 204 Fine\r\nVia: x\r\n\r\n")
-    open_tunnel(line, Proxy("p", 1, b"me:word"), host, 443)
+    open_tunnel(line, host, 443, Proxy("p", 1, b"me:word").headers)
     assert line.sent.decode() == (
         f"CONNECT {name}:443 HTTP/1.1\r\nHost: {name}:443\r\nProxy-Authorization: Basic bWU6d29yZA==\r\n\r\n"
     )
@@ -97,5 +97,5 @@ def test_a_tunnel_is_asked_for_in_the_form_of_http_1_1(host: str, name: str) -> 
 
 def test_a_tunnel_that_is_refused_tells_the_status() -> None:
     with pytest.raises(TunnelRefused) as caught:
-        open_tunnel(Line(b"HTTP/1.1 407 No\r\nContent-Length: 9\r\n\r\nsome body"), Proxy("p", 1), "h", 80)
+        open_tunnel(Line(b"HTTP/1.1 407 No\r\nContent-Length: 9\r\n\r\nsome body"), "h", 80, {})
     assert caught.value.status == 407

@@ -7,7 +7,7 @@ print it stay clean. Second line: ``scrub``, which takes known shapes (and given
 from __future__ import annotations
 
 import re
-from typing import Any, Iterable, List
+from typing import Any, Iterable, List, Optional
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 HIDDEN = "***"
@@ -41,6 +41,15 @@ class Secret(str):
 
     def __repr__(self) -> str:
         return repr(HIDDEN)
+
+
+class SecretBytes(bytes):
+    """Bytes, such as a key or the body of a request, that show ``b'***'`` as their repr."""
+
+    def __repr__(self) -> str:
+        return f"b{HIDDEN!r}"
+
+    __str__ = __repr__
 
 
 def scrub(text: str, secrets: Iterable[str] = ()) -> str:
@@ -87,14 +96,17 @@ def _without_query(match: re.Match[str]) -> str:
     return address + mark + HIDDEN + ("" if bracket < 0 else query[bracket:])
 
 
-def scrub_exception(exc: BaseException, secrets: Iterable[str] = ()) -> None:
-    """Take secrets out of the texts of *exc* and of every exception behind it, in place.
+def scrub_exception(
+    exc: BaseException, secrets: Iterable[str] = (), *, outside: Optional[BaseException] = None
+) -> None:
+    """Take secrets out of the texts of *exc* and of every exception behind it, and drop their tracebacks, in place.
 
-    Foreign exceptions quote URLs and headers; the cause of an error is printed with its traceback, so it is cleaned
-    where it is caught, before the error of ours is raised from it.
+    Foreign exceptions quote URLs and headers, and the frames of their tracebacks hold the whole request, which error
+    reporters show. The cause of an error is printed with it, so it is cleaned where it is caught, before the error of
+    ours is raised from it. outside: an exception that was being handled before, and is the user's; it stays as it is.
     """
     values = list(secrets)
-    seen = set()
+    seen = {id(outside)}
     todo: List[Any] = [exc]
     while todo:
         current = todo.pop()
@@ -103,3 +115,4 @@ def scrub_exception(exc: BaseException, secrets: Iterable[str] = ()) -> None:
         seen.add(id(current))
         todo += [current.__cause__, current.__context__, getattr(current, "reason", None), *current.args]
         current.args = tuple(scrub(arg, values) if isinstance(arg, str) else arg for arg in current.args)
+        current.__traceback__ = None

@@ -1,4 +1,4 @@
-"""The door to ``requests``: whole deadlines, interruption, capped bodies, and errors of ours.
+"""Exchanges HTTP requests and answers through ``requests``: whole deadlines, interruption, capped bodies, own errors.
 
 No name of ``requests`` or ``urllib3`` leaves it and its two helpers, ``http_connections`` and ``http_errors``. A door
 keeps its connections alive between calls, may be used by any number of threads, and starts none but for looking up host
@@ -10,24 +10,26 @@ from __future__ import annotations
 import ssl
 import time
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Union
 from urllib.parse import urljoin, urlsplit
 
 import requests
+from requests.structures import CaseInsensitiveDict
 from requests.utils import get_environ_proxies, select_proxy
 
 from .. import __version__
+from ..core.redact import Secret, SecretBytes
 from ..errors import TransportError
 from .forked import tell_of_forks
-from .http_connections import BLOCK_SIZE, Call, Line, Refused, is_allowed_by_name, keep_headers, make_session
-from .http_errors import translated
+from .http_connections import BLOCK_SIZE, Call, Line, Refused, is_allowed_by_name, make_session
+from .http_errors import ANSWER_REMEDY, NETWORK_REMEDY, translated
 from .httplog import own_exchange
 from .proxy import read_proxy
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024  # of an answer held in memory; far above any batch the platforms send
 MAX_REDIRECTS = 5
 REDIRECTS = (301, 302, 303, 307, 308)
+MAX_LENGTH_DIGITS = 18  # of a Content-Length; more would be above an exabyte, and Python refuses thousands
 
 Body = Union[None, bytes, "SizedBlocks"]
 MakeHeaders = Callable[[], Mapping[str, str]]
@@ -61,25 +63,20 @@ class HttpReply:
 
 
 class HttpStream:
-    """An answer whose body is still to be read; a context manager."""
+    """An answer whose body is still to be read; a context manager. *length*: bytes as announced, None when not."""
 
     def __init__(self, response: Any, call: Call) -> None:
         self._response = response
         self._call = call
         self.status: int = response.status_code
         self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.headers.items()}
+        self.length = None if "content-encoding" in self.headers else _length(self.headers.get("content-length"))
 
     def __enter__(self) -> HttpStream:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    @property
-    def length(self) -> Optional[int]:
-        """Bytes of the body as announced, None when not."""
-        text = self.headers.get("content-length", "")
-        return int(text) if text.isdecimal() and "content-encoding" not in self.headers else None
 
     def blocks(self) -> Iterator[bytes]:
         """The body in blocks; raises TransportError when it ends early, stalls or outlives the deadline."""
@@ -94,7 +91,11 @@ class HttpStream:
                 yield block
             if self.length is not None and received < self.length:
                 raise TransportError(
-                    f"The body ended after {received} of {self.length} bytes.", kind="http", may_have_been_sent=True
+                    f"The answer ended after {received} of {self.length} bytes.",
+                    kind="http",
+                    may_have_been_sent=True,
+                    status=self.status,
+                    remedy=NETWORK_REMEDY,
                 )
 
     def read_all(self, limit: int = MAX_ANSWER_BYTES) -> bytes:
@@ -109,9 +110,10 @@ class HttpStream:
                     kind="http",
                     may_have_been_sent=True,
                     status=self.status,
+                    remedy=ANSWER_REMEDY,
                 )
             parts.append(block)
-        return b"".join(parts)
+        return SecretBytes(b"".join(parts))
 
     def close(self) -> None:
         self._response.close()
@@ -185,32 +187,32 @@ class HttpDoor:
             proxies = self._proxies(url)
             if proxies["http"] and not is_allowed_by_name(urlsplit(url).hostname or "", guard):
                 raise Refused("The download was redirected to a private address.")
-            send = partial(
-                self._session.request,
-                method,
-                url,
-                data=body,
-                auth=keep_headers,
-                timeout=idle or timeout,
-                stream=True,
-                allow_redirects=False,
-                proxies=proxies,
-            )
-            return HttpStream(self._send(send, headers or {}, repeat_with, call), call)
+            request = _prepared(method, url, headers or {}, body)
+            return HttpStream(self._send(request, idle or timeout, proxies, repeat_with, call), call)
 
     def _send(
-        self, send: Callable[..., Any], headers: Mapping[str, str], repeat_with: Optional[MakeHeaders], call: Call
-    ) -> Any:
-        """What *send* returns. A connection that breaks is dropped, so the last repetition is on a new one."""
+        self,
+        request: requests.PreparedRequest,
+        timeout: Optional[float],
+        proxies: Dict[str, str],
+        repeat_with: Optional[MakeHeaders],
+        call: Call,
+    ) -> requests.Response:
+        """Send *request* and return its answer. A connection that breaks is dropped, so a repetition is on a new one.
+
+        Straight to the adapter: a session would look for cookies, credentials in ~/.netrc, which would take the place
+        of the bot's own, and redirects.
+        """
+        adapter = self._session.get_adapter(str(request.url))
         while True:
             call.reused = False  # a connection that cannot be made never says so
             try:
-                return send(headers={"User-Agent": f"wxsdk/{__version__}", **headers})
+                return adapter.send(request, stream=True, timeout=timeout, proxies=proxies)
             except requests.ConnectionError:
                 if repeat_with is None or not call.reused:
                     raise
                 self._line.interrupter.check()  # a stop breaks connections, too
-                headers = repeat_with()
+                request = _prepared(str(request.method), str(request.url), repeat_with(), request.body)
 
     def fetch(
         self, url: str, *, timeout: Optional[float], idle: Optional[float], trusted_hosts: Iterable[str]
@@ -230,7 +232,9 @@ class HttpDoor:
             stream.close()
             url = _redirected(url, target)
             guard = frozenset(host.lower() for host in trusted_hosts)
-        raise TransportError(f"The download was redirected more than {MAX_REDIRECTS} times.", kind="http")
+        raise TransportError(
+            f"The download was redirected more than {MAX_REDIRECTS} times.", kind="http", remedy=ANSWER_REMEDY
+        )
 
     def interrupt(self) -> None:
         """End every request under way, in about a millisecond, and refuse new ones until ``resume``."""
@@ -261,6 +265,34 @@ class HttpDoor:
         return found
 
 
+def _prepared(method: str, url: str, headers: Mapping[str, str], body: Any) -> requests.PreparedRequest:
+    """Make a request that has exactly these *headers* and those of HTTP itself."""
+    request = requests.PreparedRequest()
+    request.prepare_url(url, {})
+    request.url = Secret(request.url)
+    request.method = method
+    length = {} if method == "GET" and body is None else {"Content-Length": str(0 if body is None else len(body))}
+    request.headers = CaseInsensitiveDict({"User-Agent": f"wxsdk/{__version__}", **length, **headers})
+    request.body = body
+    return request
+
+
+def _length(text: Optional[str]) -> Optional[int]:
+    """Return the number of bytes that a Content-Length announces; TransportError unless it is one (RFC 9112, 6.3)."""
+    if text is None:
+        return None
+    given = {part.strip() for part in text.split(",")}  # repeated alike, it counts once (RFC 9110, 8.6)
+    first = given.pop()
+    if given or not first.isascii() or not first.isdecimal() or len(first) > MAX_LENGTH_DIGITS:
+        raise TransportError(
+            "The answer announces a length that is not a number of bytes.",
+            kind="http",
+            may_have_been_sent=True,
+            remedy=ANSWER_REMEDY,
+        )
+    return int(first)
+
+
 def _redirected(url: str, target: str) -> str:
     try:
         new = urljoin(url, target)
@@ -268,7 +300,9 @@ def _redirected(url: str, target: str) -> str:
             return new
     except ValueError:  # what stands there is no address
         pass
-    raise TransportError("The download was redirected to something that is not HTTP.", kind="http")
+    raise TransportError(
+        "The download was redirected to something that is not HTTP.", kind="http", remedy=ANSWER_REMEDY
+    )
 
 
 def environment_proxy(url: str) -> Optional[str]:

@@ -1,7 +1,8 @@
-"""The connections of the door ``http``: urllib3's, watched, and held to the deadline and guard of the current call."""
+"""Makes the connections of the door ``http``: urllib3's, watched, and held to the deadline and guard of each call."""
 
 from __future__ import annotations
 
+import http.client
 import ipaddress
 import os
 import socket
@@ -14,13 +15,14 @@ from typing import Any, Dict, Mapping, Optional
 
 import certifi
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from ..errors import ConfigError
 from . import sockets
-from .proxy import read_proxy
+from .proxy import open_tunnel, read_proxy
 from .sockets import Interrupter
 
 POOL_SIZE = 32  # connections kept for reuse; more callers than this at once open and close their own
@@ -68,9 +70,7 @@ def make_session(
     line: Line, ciphers: Optional[Mapping[str, str]] = None, ssl_context: Optional[ssl.SSLContext] = None
 ) -> requests.Session:
     """A session whose connections belong to *line*. ciphers and ssl_context: as of HttpDoor."""
-    session = _Session()
-    session.cookies.set_policy(_NO_COOKIES)
-    session.headers.clear()
+    session = requests.Session()
     session.mount("https://", _Adapter(line, ssl_context=ssl_context))
     session.mount("http://", _Adapter(line))
     for host, cipher_string in ({} if ssl_context else ciphers or {}).items():
@@ -78,49 +78,61 @@ def make_session(
     return session
 
 
-def keep_headers(request: Any) -> Any:
-    """An "auth" that does nothing: without one, requests makes credentials of a user:password in the URL."""
-    return request
+class ConnectFailed(urllib3.exceptions.HTTPError):
+    """No connection came about; the cause says why.
 
-
-class _Session(requests.Session):
-    """A session that leaves the environment to its door, and looks at no Location.
-
-    The environment would bring credentials of ~/.netrc, which would take the place of the bot's own. And even without
-    following a redirect, requests would read that answer's whole body.
+    Raised in place of the cause: urllib3 passes over a reset while it sends a request, since an answer may be there
+    all the same, and it may connect while it sends.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.trust_env = False
-
-    def get_redirect_target(self, resp: Any) -> None:
-        return None
+    def __init__(self, *, through_proxy: bool) -> None:
+        super().__init__("no connection came about")
+        self.through_proxy = through_proxy
 
 
-class _NoCookies:
-    """A cookie policy that keeps and sends none: the protocols use none, and the jar is shared by all threads."""
+class _WholeHead:
+    """What http.client reads the head of an answer from: an end in the middle of it is an error.
 
-    netscape = True
-    rfc2965 = hide_cookie2 = False
+    http.client takes it for the end of the headers, and so a head that was cut for a whole one.
+    """
 
-    def set_ok(self, *_: object) -> bool:
-        return False
+    def __init__(self, file: Any) -> None:
+        self._file = file
 
-    return_ok = domain_return_ok = path_return_ok = set_ok
+    def readline(self, limit: int = -1) -> bytes:
+        line: bytes = self._file.readline(limit)
+        if not line.endswith(b"\n") and len(line) != limit:
+            raise http.client.RemoteDisconnected("the head of the answer was cut")
+        return line
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
 
 
-_NO_COOKIES: Any = _NoCookies()
+class _Answer(http.client.HTTPResponse):
+    """An answer whose head is whole."""
+
+    def begin(self) -> None:
+        file = self.fp
+        self.fp = _WholeHead(file)  # type: ignore[assignment]
+        try:
+            super().begin()
+        finally:
+            self.fp = file
 
 
 class _Watched:
     """Mixed into urllib3's connections: interruption, the deadline of the current call, and the guard."""
 
     line: Line  # set on the subclass that each adapter makes for itself
+    response_class = _Answer
     sock: Any
     host: str
     port: int
     proxy: Any
+    _tunnel_host: str
+    _tunnel_port: int
+    _tunnel_headers: Dict[str, str]
 
     _watch: Optional[int] = None
     _connecting = False
@@ -142,6 +154,9 @@ class _Watched:
         self._connecting, self._served = True, False
         try:
             super().connect()  # type: ignore[misc]
+        except (OSError, http.client.HTTPException, ValueError) as exc:
+            self._forget()
+            raise ConnectFailed(through_proxy=self.proxy is not None) from exc
         except BaseException:
             self._forget()
             raise
@@ -151,6 +166,10 @@ class _Watched:
         # TLS took the descriptor over from the socket that _new_conn made, so the clean-up moves to its socket.
         self.sock.on_closed = self._forget
         self.line.sockets.add(self.sock)
+
+    def _tunnel(self) -> None:
+        """Go through the proxy as the door ``wsock`` does."""
+        open_tunnel(self.sock, self._tunnel_host.strip("[]"), self._tunnel_port, self._tunnel_headers)
 
     def _forget(self) -> None:
         watch, self._watch = self._watch, None
@@ -217,6 +236,12 @@ class _Adapter(HTTPAdapter):
         self._context = ssl_context
         self._context_lock = threading.Lock()
         super().__init__(pool_connections=POOL_SIZE, pool_maxsize=POOL_SIZE)
+
+    def build_response(self, req: Any, resp: Any) -> requests.Response:
+        """Make the answer with what the door reads of it, and no cookies: the protocols use none."""
+        response = requests.Response()
+        response.status_code, response.headers, response.raw = resp.status, resp.headers, resp
+        return response
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, blocksize=BLOCK_SIZE, **kwargs)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import http.client
 from dataclasses import dataclass, field
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Mapping, Optional
 from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
 
+from ..core.redact import Secret, SecretBytes
 from ..errors import ConfigError
 
 DEFAULT_PORT = 80  # of an http URL that names none (RFC 9110, 4.2.1), which is what requests makes of a proxy's, too
@@ -41,14 +42,14 @@ class Proxy:
         """Its whole address, the port always there, and the login percent-encoded."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         login = "" if self.login is None else f"{quote_from_bytes(self.login, safe=':')}@"
-        return f"http://{login}{host}:{self.port}"
+        return Secret(f"http://{login}{host}:{self.port}")
 
     @property
     def headers(self) -> Dict[str, str]:
         """The headers that introduce us to it."""
         if self.login is None:
             return {}
-        return {"Proxy-Authorization": "Basic " + base64.b64encode(self.login).decode()}
+        return {"Proxy-Authorization": Secret("Basic " + base64.b64encode(self.login).decode())}
 
 
 def read_proxy(url: str) -> Proxy:
@@ -57,6 +58,7 @@ def read_proxy(url: str) -> Proxy:
     User and password are percent-decoded, as everywhere in URLs; beyond ASCII they are UTF-8. A SOCKS proxy is refused,
     not passed by: whoever set it does not want direct connections.
     """
+    url = Secret(url)
     parts = urlsplit(url if "//" in url else f"//{url}", scheme="http")
     try:
         port = parts.port
@@ -73,15 +75,15 @@ def read_proxy(url: str) -> Proxy:
     return Proxy(parts.hostname, port or DEFAULT_PORT, login)
 
 
-def open_tunnel(sock: Any, proxy: Proxy, host: str, port: int) -> None:
-    """Let *proxy*, which *sock* is connected to, connect it to *host* (RFC 9110, 9.3.6).
+def open_tunnel(sock: Any, host: str, port: int, headers: Mapping[str, str]) -> None:
+    """Let the proxy that *sock* is connected to connect it to *host* (RFC 9110, 9.3.6). headers: those of ``Proxy``.
 
     Raises TunnelRefused, HTTPException for an answer that is none, ValueError for a host that is none, and OSError.
     """
     name = f"[{host}]" if ":" in host else host.encode("idna").decode("ascii")
-    rows = {"Host": f"{name}:{port}", **proxy.headers}
+    rows = {"Host": f"{name}:{port}", **headers}
     head = f"CONNECT {name}:{port} HTTP/1.1\r\n" + "".join(f"{row}: {value}\r\n" for row, value in rows.items())
-    sock.sendall(f"{head}\r\n".encode("ascii"))
+    sock.sendall(SecretBytes(f"{head}\r\n".encode("ascii")))
     answer = http.client.HTTPResponse(sock, method="CONNECT")
     try:
         answer.begin()

@@ -122,7 +122,7 @@ class WsDoor:
         proxy = read_proxy(proxy_url)
         sock, number = sockets.connect(proxy.host, proxy.port, self._interrupter, deadline)
         try:
-            open_tunnel(sock, proxy, host, port)
+            open_tunnel(sock, host, port, proxy.headers)
         except BaseException:
             sockets.close_now(sock)
             self._interrupter.remove(number)
