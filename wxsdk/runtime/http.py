@@ -70,7 +70,11 @@ class HttpStream:
         self._call = call
         self.status: int = response.status_code
         self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.headers.items()}
-        self.length = None if "content-encoding" in self.headers else _length(self.headers.get("content-length"))
+        try:
+            self.length = None if "content-encoding" in self.headers else _length(self.headers.get("content-length"))
+        except TransportError:
+            self.close()
+            raise
 
     def __enter__(self) -> HttpStream:
         return self
