@@ -118,6 +118,7 @@ def _vote(aibot: Any, shown: Any) -> None:
 
 
 def _use_flask(scope: Dict[str, Any], aibot: Any) -> None:
+    scope["bot"].start()  # as a server does that loads the application
     aibot.wait_subscribed()
     aibot.user("bob").says("hello")
     assert "application context" in aibot.user("bob").expects().text

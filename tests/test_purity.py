@@ -57,6 +57,7 @@ DOORS: Dict[str, Set[str]] = {
     "websocket": {"wxsdk.runtime.wsock"},
     "Crypto": {"wxsdk.ilink.aes", "wxsdk.aibot.aes", "wxsdk.aibot.callback_crypto", "wxsdk.sim"},
     "dataclasses_json": {"wxsdk.core.wiretype"},
+    "click": {"wxsdk.ext.flask"},  # the one that Flask brings along
     "segno": {"wxsdk.ilink.login", "wxsdk.ext.jupyter"},
     "werkzeug": {"wxsdk.sim"},
     "wsproto": {"wxsdk.sim"},

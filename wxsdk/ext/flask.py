@@ -1,4 +1,4 @@
-"""Flask: the bot runs inside the application, in exactly one of its processes.
+"""Runs the bot inside a Flask application, in exactly one of its processes.
 
 .. code-block:: python
 
@@ -14,20 +14,26 @@
     @bot.context
     def answer(frame): ...
 
-    bot.init_app(app)  # last: it starts the bot, and a message that no callback is there for is lost
+    bot.init_app(app)  # last: it may start the bot, and a message that no callback is there for is lost
 
-Handlers run on threads of wxsdk with an application context pushed by ``bot.context``. Under gunicorn each worker loads
-the application; one worker runs the bot, and another takes over when it ends.
+The bot starts when the application is served: in a worker of gunicorn, uvicorn, uWSGI and the like, with ``app.run()``
+and ``flask run`` (under the reloader in the process that serves), and never in another command such as
+``flask routes``. Under a server that is not known it starts with the first request. ``bot.start()`` starts it anywhere.
+One process runs the bot, and another takes over when it ends. Handlers run on threads of wxsdk with an application
+context pushed by ``bot.context``.
 """
 
 from __future__ import annotations
 
 import atexit
 import functools
+import os
 from typing import Any, Callable, Optional, TypeVar, cast
 
-from flask import Flask, jsonify
+from flask import Flask, jsonify, request
 
+from .health_view import health_answer
+from .serving import Plan, ServedBot, When, decide, look_around
 from .standby import Client, Standby
 
 __all__ = ["WxBot"]
@@ -36,16 +42,17 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class WxBot:
-    """Binds *client* to *app* (or to the one given to ``init_app``) and starts it there.
+    """Binds *client* to *app* (or to the one given to ``init_app``) and starts it when that is served.
 
-    health_url: a path that answers GET with the health as JSON, 200 while running or standing by, else 503; None for no
-    such path. autostart: False leaves starting to ``start``.
+    health_url: a path that answers GET with the health as JSON: 200 in the process where the bot is well and in those
+    that stand by, 503 where it is not well or cannot run; None for no such path. autostart: False leaves starting to
+    ``start``.
     """
 
     def __init__(
         self, client: Client, app: Optional[Flask] = None, *, health_url: Optional[str] = None, autostart: bool = True
     ) -> None:
-        self._standby = Standby(client)
+        self._bot = ServedBot(Standby(client))
         self._health_url = health_url
         self._autostart = autostart
         self._app: Optional[Flask] = None
@@ -53,26 +60,30 @@ class WxBot:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
-        """Register with *app*; starts the bot unless autostart is False."""
+        """Register with *app*; with autostart the bot starts when it is served, which may be now."""
         self._app = app
         app.extensions["wxsdk"] = self
         if self._health_url is not None:
             app.add_url_rule(self._health_url, endpoint="wxsdk_health", view_func=self._health)
-        if self._autostart:
-            self.start()
+        atexit.register(self.stop)
+        if not self._autostart:
+            return
+        plan = decide(look_around(*_command_line()))
+        app.before_request(self._on_request)
+        self._bot.follow(plan)
+        if plan.when is When.AT_THE_FIRST_REQUEST:
+            self._start_with_run(app)
 
     def start(self) -> None:
         """Run the bot in this process, or stand by for the one that does; returns at once."""
-        self._standby.start()
-        atexit.register(self.stop)
+        self._bot.start()
 
     def stop(self) -> bool:
         """Stop the bot, if it runs in this process; True when its threads ended."""
-        atexit.unregister(self.stop)
-        return self._standby.stop()
+        return self._bot.standby.stop()
 
     def context(self, handler: F) -> F:
-        """A decorator for handlers: runs them inside an application context, as requests are."""
+        """Decorate a handler: it runs inside an application context, as requests do."""
 
         @functools.wraps(handler)
         def inside(*args: Any, **kwargs: Any) -> Any:
@@ -83,22 +94,44 @@ class WxBot:
 
         return cast(F, inside)
 
+    def _on_request(self) -> None:
+        # A test's client calls the application as a server does, and names itself so.
+        if not request.headers.get("User-Agent", "").startswith("Werkzeug/"):
+            self._bot.on_request()
+
+    def _start_with_run(self, app: Flask) -> None:
+        """Start the bot with ``app.run()``, which is called after this, in the process that serves."""
+        run = app.run
+
+        @functools.wraps(run)
+        def started(
+            host: Any = None, port: Any = None, debug: Optional[bool] = None, *args: Any, **options: Any
+        ) -> None:
+            reloads = options.get("use_reloader", app.debug if debug is None else debug)
+            if reloads and os.environ.get("WERKZEUG_RUN_MAIN") != "true":
+                self._bot.follow(Plan(When.NEVER, "This process watches the files; the one that it starts serves."))
+            else:
+                self._bot.start()
+            run(host, port, debug, *args, **options)
+
+        app.run = started  # type: ignore[method-assign]
+
     def _health(self) -> Any:
-        health = self._standby.client.health()
-        owner = self._standby.is_owner
-        answer = jsonify(
-            state=health.state.value if owner else "standby",
-            since=health.since.isoformat() if health.since else None,
-            last_inbound=health.last_inbound.isoformat() if health.last_inbound else None,
-            last_outbound=health.last_outbound.isoformat() if health.last_outbound else None,
-            last_error=health.last_error,
-            remedy=health.remedy,
-            queued=health.queued,
-            workers_busy=health.workers_busy,
-            workers=health.workers,
-            priority_queued=health.priority_queued,
-            priority_workers_busy=health.priority_workers_busy,
-            priority_workers=health.priority_workers,
-        )
-        answer.status_code = 200 if not owner or health.state.value in ("running", "starting") else 503
-        return answer
+        status, answer = health_answer(self._bot)
+        response = jsonify(answer)
+        response.status_code = status
+        return response
+
+
+def _command_line() -> tuple[Optional[str], bool]:
+    """Return the command of Flask's command line that loads the application, None outside, and whether it reloads."""
+    if os.environ.get("FLASK_RUN_FROM_CLI") != "true":
+        return None, False
+    import click
+    from flask.helpers import get_debug_flag
+
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return None, False
+    reload = context.params.get("reload")
+    return context.info_name or "flask", bool(get_debug_flag() if reload is None else reload)

@@ -14,7 +14,7 @@ from typing import List, Optional, Union
 
 from ..aibot.client import WSClient
 from ..core.settings import check_seconds
-from ..errors import AlreadyRunning, WxError
+from ..errors import AlreadyRunning
 from ..ilink.client import WeixinClient
 from ..log import get_logger
 from ..runtime.worker import Worker, next_number
@@ -40,11 +40,29 @@ class Standby:
         self._worker: Optional[Worker] = None
         self._stopped: List[Worker] = []  # told to end
         self._pid: Optional[int] = None
+        self._error: Optional[Exception] = None
+        self._owner_pid: Optional[int] = None
 
     @property
     def is_owner(self) -> bool:
         """True when the client runs in this process."""
         return self.client.health().state.name != "STOPPED"
+
+    @property
+    def stands_by(self) -> bool:
+        """True while this process tries to become the owner, so that it takes over when the owner ends."""
+        worker = self._worker
+        return worker is not None and worker.alive and self._pid == os.getpid() and not self.is_owner
+
+    @property
+    def owner_pid(self) -> Optional[int]:
+        """The process that runs the bot, as the last try found it; None when that is not known."""
+        return os.getpid() if self.is_owner else self._owner_pid
+
+    @property
+    def error(self) -> Optional[Exception]:
+        """Why this process gave up trying; None while it has not."""
+        return self._error
 
     def start(self) -> None:
         """Begin trying, on the thread ``wxsdk-standby-<n>``; returns at once. A second call changes nothing."""
@@ -52,6 +70,7 @@ class Standby:
             if self._worker is not None and self._pid == os.getpid():
                 return
             self._pid = os.getpid()
+            self._error = None
             # One for each thread, so that no late one goes on; and of this process, since a fork copies what is held.
             self._stop = stop = threading.Event()
             self._worker = Worker(f"wxsdk-standby-{next_number()}", partial(self._run, stop))
@@ -76,7 +95,6 @@ class Standby:
         return self.client.shutdown(left) and ended
 
     def _run(self, stop: threading.Event) -> None:
-        waiting_told = False
         while not stop.is_set():
             try:
                 if isinstance(self.client, WSClient):
@@ -84,11 +102,12 @@ class Standby:
                 else:
                     self.client.start()
             except AlreadyRunning as exc:
-                if not waiting_told:
+                if exc.pid != self._owner_pid:
                     log.info("another process (%s) runs the bot; standing by", exc.pid)
-                waiting_told = True
+                self._owner_pid = exc.pid
                 stop.wait(TRY_EVERY)
-            except WxError:
+            except Exception as exc:  # whatever it is, the health has to show that this process gave up
+                self._error = exc
                 log.exception("the bot could not be started")
                 return
             else:

@@ -1,12 +1,15 @@
-"""Django: the bot as a management command, or inside the server's processes.
+"""Runs the bot of a Django project: as a management command, or inside the server's processes.
 
 Put ``"wxsdk.ext.django"`` into INSTALLED_APPS and name the client in the settings::
 
     WXSDK_CLIENT = "myproject.bot.client"   # a WeixinClient or WSClient, or a function that makes one
     WXSDK_AUTOSTART = False                 # True: run it in one of the server's processes
+    WXSDK_CONN_MAX_AGE = 60                 # seconds; how old a handler's database connection may get, None: any age
 
-``python manage.py wxsdk_run`` runs it in the foreground. With autostart, each process of a server tries, and one runs
-it; other management commands never start it. ``with_database`` gives handlers fresh database connections.
+``python manage.py wxsdk_run`` runs it in the foreground. With autostart it starts when the project's WSGI or ASGI
+application is made or ``runserver`` serves; each process of a server tries, and one runs it. It never starts in other
+commands, in tests, in Celery's workers or in a script that calls ``django.setup()``; ``start()`` starts it anywhere.
+``path("bot/health", wxsdk.ext.django.views.health)`` answers with its health.
 """
 
 from __future__ import annotations
@@ -14,24 +17,36 @@ from __future__ import annotations
 import functools
 from typing import Any, Callable, TypeVar, cast
 
-__all__ = ["with_database"]
+__all__ = ["start", "with_database"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def with_database(handler: F) -> F:
-    """A decorator for handlers that use the database.
+def start() -> None:
+    """Start the bot in this process, or stand by for the one that runs it; returns at once.
 
-    Django closes stale connections at the ends of requests; the threads of a bot have no requests, so it is done here.
+    For programs that serve in their own way; ``django.setup()`` has to have been called. Raises ConfigError when
+    WXSDK_CLIENT names no client.
     """
-    from django.db import close_old_connections
+    from django.apps import apps
+
+    apps.get_app_config("wxsdk").start()
+
+
+def with_database(handler: F) -> F:
+    """Decorate a handler that uses the database: its connections are replaced when they are broken or old.
+
+    The setting WXSDK_CONN_MAX_AGE says how old, in seconds (60 by default).
+    """
 
     @functools.wraps(handler)
     def inside(*args: Any, **kwargs: Any) -> Any:
-        close_old_connections()
+        from .database import refresh_connections
+
+        refresh_connections()
         try:
             return handler(*args, **kwargs)
         finally:
-            close_old_connections()
+            refresh_connections()
 
     return cast(F, inside)
