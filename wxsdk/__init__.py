@@ -84,7 +84,8 @@ if TYPE_CHECKING:
     from .aibot.inbound import EventType, FeedbackType, InboundBody, MessageType
     from .aibot.logger import DefaultLogger
     from .aibot.stream import ReplyStream
-    from .aibot.stream_steps import StreamOutcome
+    from .aibot.stream_notices import StreamNotices
+    from .aibot.stream_rules import StreamOutcome
     from .aibot.upload_rules import UploadMediaResult
     from .core.outbox_rules import OutboxItem
     from .core.textsplit import split_text
@@ -182,6 +183,7 @@ __all__ = [
     "StreamBody",
     "StreamContent",
     "StreamExpired",
+    "StreamNotices",
     "StreamOutcome",
     "StreamWithTemplateCardBody",
     "StreamingMarkdownFilter",
@@ -234,7 +236,8 @@ _NAMES_OF = {  # as they are imported above
     ".aibot.inbound": "EventType FeedbackType InboundBody MessageType",
     ".aibot.logger": "DefaultLogger",
     ".aibot.stream": "ReplyStream",
-    ".aibot.stream_steps": "StreamOutcome",
+    ".aibot.stream_notices": "StreamNotices",
+    ".aibot.stream_rules": "StreamOutcome",
     ".health": "Health HealthState",
     ".ilink.api": "ILinkApi",
     ".ilink.client": "WeixinClient",

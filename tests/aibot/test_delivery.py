@@ -277,7 +277,7 @@ def test_no_callback_of_messages_or_events_holds_up_the_news(desk: Desk) -> None
     desk.delivery.after_news(last.set)
     assert heard.wait(5)
     assert last.wait(5)
-    assert desk.delivery.load()["workers_busy"] == desk.delivery.load()["priority_workers_busy"] == 2
+    assert desk.delivery.load()["workers"] == desk.delivery.load()["priority_workers"] == 2
     release.set()
 
 

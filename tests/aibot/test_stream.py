@@ -13,12 +13,15 @@ import pytest
 from tests.aibot.conftest import MakeClient
 from tests.ctrl_c import everywhere
 from wxsdk.aibot import stream as stream_module
+from wxsdk.aibot import stream_rules
 from wxsdk.aibot.client import WSClient
 from wxsdk.aibot.frames import WsFrame
 from wxsdk.aibot.stream import ReplyStream
-from wxsdk.aibot.stream_notices import NOTICE_BROKEN
-from wxsdk.aibot.stream_steps import StreamOutcome
-from wxsdk.errors import ConfigError, ConnectionLost, Unsupported
+from wxsdk.aibot.stream_notices import StreamNotices
+from wxsdk.aibot.stream_rules import StreamOutcome
+from wxsdk.errors import ApiError, ConfigError, ConnectionLost, Unsupported
+from wxsdk.health import HealthState
+from wxsdk.sim.aibot.desk import SimFrame
 from wxsdk.sim.aibot.simulator import AiBotSim
 
 Write = Callable[[ReplyStream], Any]
@@ -94,7 +97,7 @@ def test_a_block_that_raises_leaves_no_chat_thinking(sim: AiBotSim, make_client:
     bot = Bot(sim, make_client(), write)
     answer = sim.user("alice").expects()
     assert answer.text.startswith("half an answer")
-    assert answer.text.endswith(NOTICE_BROKEN)
+    assert answer.text.endswith(StreamNotices().broken)
     assert bot.outcome().state == "delivered"
     assert not sim.thinking()
     bot.client.disconnect()
@@ -167,6 +170,66 @@ def test_a_refusal_is_an_honest_failure(sim: AiBotSim, make_client: MakeClient) 
     assert getattr(outcome.error, "errcode", None) == 40201
 
 
+def _is_stream(frame: SimFrame) -> bool:
+    return bool((frame.body or {}).get("msgtype") == "stream")
+
+
+@pytest.mark.parametrize("code", [600039, 846605, 40201, -1])
+def test_a_refused_stream_is_rescued_and_reported_once_until_an_answer_arrives(
+    sim: AiBotSim, make_client: MakeClient, caplog: pytest.LogCaptureFixture, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_rules, "RETRY_DELAYS", (0.01, 0.02))
+    fault = sim.faults.ack(_is_stream, errcode=code, times=None)
+    bot = Bot(sim, make_client(), lambda stream: stream.write("the whole answer"))
+    assert sim.user("alice").expects().text == "the whole answer"
+    outcome = bot.outcome()
+    assert (outcome.state, outcome.rescued) == ("delivered", True)
+    sim.wait_for(lambda: bot.errors)
+    (error,) = bot.errors
+    assert isinstance(error, ApiError)
+    assert error.errcode == code
+    health = bot.client.health()
+    assert health.state is HealthState.RUNNING
+    assert str(code) in str(health.last_error)
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    (warning,) = [text for text in warnings if "streamed answer" in text]
+    assert all(word in warning for word in ("alice", str(code), error.remedy))
+    fault.cancel()
+    bot.left.clear()
+    sim.user("alice").says("again")
+    assert bot.outcome().state == "delivered"
+    sim.wait_for(lambda: bot.client.health().last_error is None)
+    assert len(bot.errors) == 1
+
+
+def test_an_answer_that_nothing_can_save_is_reported_too(
+    sim: AiBotSim, make_client: MakeClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    sim.faults.ack(errcode=40201, times=None)
+    bot = Bot(sim, make_client(), lambda stream: stream.write("answer"))
+    assert bot.outcome().state == "failed"
+    sim.wait_for(lambda: bot.errors)
+    assert [getattr(error, "errcode", None) for error in bot.errors] == [40201]
+    assert "It did not arrive." in caplog.text
+
+
+def test_a_pause_shows_the_last_character(
+    sim: AiBotSim, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream_rules, "PAUSE", 0.1)
+    go_on = threading.Event()
+
+    def write(stream: ReplyStream) -> None:
+        stream.write("Your code is 4711")
+        assert go_on.wait(10)
+
+    bot = Bot(sim, make_client(stream_interval=0.02), write)
+    sim.wait_for(lambda: [message for message in sim.messages() if message.text == "Your code is 4711"])
+    go_on.set()
+    assert bot.outcome().state == "delivered"
+    assert sim.user("alice").expects().text == "Your code is 4711\u200b"
+
+
 def test_a_lost_final_ack_is_unknown(sim: AiBotSim, make_client: MakeClient) -> None:
     sim.faults.ack(lambda it: it.cmd == "aibot_respond_msg" and it.body["stream"]["finish"], lost=True, times=None)
     bot = Bot(sim, make_client(ack_timeout=0.1), lambda stream: stream.write("hello"))
@@ -189,7 +252,7 @@ def test_a_stop_ends_open_streams_before_the_socket_goes(sim: AiBotSim, make_cli
     sim.wait_for(sim.thinking)  # else "nobody is thinking" would be true before the first frame came
     threading.Thread(target=lambda: sim.wait_for(lambda: not sim.thinking()) and stopped.set()).start()
     assert bot.client.disconnect()
-    assert sim.user("alice").expects().text == f"unfinished\n\n{NOTICE_BROKEN}"
+    assert sim.user("alice").expects().text == f"unfinished\n\n{StreamNotices().broken}"
     assert bot.outcome().state == "delivered"
     assert [type(error) for error in bot.errors] == [ConnectionLost]
     assert not sim.thinking()
@@ -228,13 +291,13 @@ def test_a_stop_ends_a_thinking_bubble_with_a_notice(sim: AiBotSim, client: WSCl
         sim.wait_for(sim.thinking)
 
     stream = _cut(sim, client, begin)
-    assert [message.text for message in sim.user("alice").sees] == [NOTICE_BROKEN]
+    assert [message.text for message in sim.user("alice").sees] == [StreamNotices().broken]
     assert _error_of_write(stream).endswith("Only a notice is shown. The rest was not delivered.")
 
 
 def test_writing_after_a_stop_tells_that_a_part_is_shown(sim: AiBotSim, client: WSClient) -> None:
     stream = _cut(sim, client, lambda stream: stream.write("begun"))
-    assert [message.text for message in sim.user("alice").sees] == [f"begun\n\n{NOTICE_BROKEN}"]
+    assert [message.text for message in sim.user("alice").sees] == [f"begun\n\n{StreamNotices().broken}"]
     assert stream.outcome is not None
     assert stream.outcome.state == "delivered"
     assert _error_of_write(stream).endswith("A part of the answer is shown. The rest was not delivered.")

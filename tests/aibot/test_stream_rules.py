@@ -9,14 +9,13 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 import pytest
 
-from wxsdk.aibot import stream_notices as notices
 from wxsdk.aibot.bodies import ReplyMsgItem, markdown_body
 from wxsdk.aibot.checks import MAX_CONTENT_BYTES, check_push, check_reply
 from wxsdk.aibot.errors import error_for
-from wxsdk.aibot.stream_cuts import is_visible, utf8_len
-from wxsdk.aibot.stream_rules import StreamState
-from wxsdk.aibot.stream_steps import Done, Push, SendFrame, StreamOutcome, WaitUntil
-from wxsdk.errors import AckTimeout, ConfigError, ConnectionLost, LimitExceeded, WxError
+from wxsdk.aibot.stream_notices import StreamNotices
+from wxsdk.aibot.stream_rules import Done, Pace, Push, SendFrame, StreamOutcome, StreamState, WaitUntil
+from wxsdk.aibot.stream_text import is_visible, utf8_len
+from wxsdk.errors import AckTimeout, ApiError, ConfigError, ConnectionLost, LimitExceeded, WxError
 
 EXPIRED = error_for(846608, "expired")
 OVER = error_for(846604, "over")
@@ -26,6 +25,7 @@ SPAM = error_for(40201, "spam")
 LOST = ConnectionLost("gone", may_have_been_sent=True)
 UNSENT = ConnectionLost("gone", may_have_been_sent=False)
 TIMEOUT = AckTimeout("no ack")
+NOTICES = StreamNotices()
 PNG = b"\x89PNG\r\n\x1a\n" + b"0" * 20
 
 
@@ -37,6 +37,7 @@ class Platform:
         self.finished: List[str] = []
         self.unsure: List[str] = []
         self.pushed: List[str] = []
+        self.replied: List[str] = []
         self.times: List[float] = []
         self.history: List[Tuple[str, str, bool]] = []
         self.feedback: List[Any] = []
@@ -52,6 +53,10 @@ class Platform:
                 self.pushed.append(action.text)
             return error
         check_reply(action.body)
+        if action.body["msgtype"] == "markdown":
+            if error is None:
+                self.replied.append(action.body["markdown"]["content"])
+            return error
         stream = action.body["stream"]
         assert stream["finish"] is action.final
         if stream["id"] in self.finished:
@@ -89,7 +94,8 @@ class Stage:
 
     def __init__(self, **settings: Any) -> None:
         self.platform = Platform()
-        self.state = StreamState("s1", **{"chat": "wr1", **settings})
+        pace = Pace(**{name: settings.pop(name) for name in Pace._fields if name in settings})
+        self.state = StreamState("s1", **{"chat": "wr1", "pace": pace, **settings})
         self.now = 0.0
 
     def run(self, until: Optional[float] = None) -> Optional[StreamOutcome]:
@@ -210,7 +216,7 @@ def test_an_answer_of_thoughts_alone_becomes_visible(text: str) -> None:
     stage.run()
     stage.state.write(text)
     assert stage.end().state == "delivered"
-    assert stage.platform.texts[0].endswith(notices.NOTICE_EMPTY)
+    assert stage.platform.texts[0].endswith(NOTICES.empty)
     assert not stage.platform.thinking
 
 
@@ -235,7 +241,7 @@ def test_finishing_while_the_first_frame_is_in_flight_still_ends_it() -> None:
     state.on_result(None, 0.1)
     action = state.next_action(0.1)
     assert isinstance(action, SendFrame)
-    assert action.body["stream"]["content"] == notices.NOTICE_EMPTY
+    assert action.body["stream"]["content"] == NOTICES.empty
 
 
 def test_pictures_go_with_the_last_frame_only() -> None:
@@ -251,7 +257,7 @@ def test_pictures_go_with_the_last_frame_only() -> None:
 def test_pictures_alone_get_a_word() -> None:
     stage = Stage()
     stage.end(msg_item=[ReplyMsgItem.of(PNG)])
-    assert stage.platform.texts == [notices.NOTICE_PICTURES]
+    assert stage.platform.texts == [NOTICES.pictures]
 
 
 def test_odd_pictures_leave_the_stream_open() -> None:
@@ -388,15 +394,15 @@ def test_a_silent_stream_is_kept_alive() -> None:
     stage = Stage()
     stage.state.write("working")
     stage.run(until=500.0)
-    assert stage.platform.times == [0.0, 240.0, 480.0]
-    assert stage.platform.texts == ["workin"]
+    assert stage.platform.times == [0.0, 1.0, 241.0, 481.0]
+    assert stage.platform.texts == ["working"]
 
 
 def test_how_long_a_stream_is_silent_and_lives_can_be_set() -> None:
     stage = Stage(keepalive=100.0, life=250.0)
     stage.state.write("working")
     stage.run(until=500.0)
-    assert stage.platform.times == [0.0, 100.0, 200.0, 250.0]
+    assert stage.platform.times == [0.0, 1.0, 101.0, 201.0, 250.0]
     assert not stage.platform.thinking
 
 
@@ -412,7 +418,7 @@ def test_a_stream_ends_before_the_platform_ends_it_and_the_answer_follows_as_one
     stage.run(until=2000.0)
     assert stage.platform.times[-1] == 570.0
     assert not stage.platform.thinking
-    assert stage.platform.texts == ["half an answe\n\n" + notices.NOTICE_LATER]
+    assert stage.platform.texts == ["half an answe\n\n" + NOTICES.later]
     stage.state.write(" and the other half")
     stage.run(until=2100.0)
     assert stage.platform.pushed == []
@@ -425,7 +431,7 @@ def test_thinking_for_too_long_ends_with_a_word() -> None:
     stage = Stage()
     stage.state.thinking()
     stage.run(until=600.0)
-    assert stage.platform.texts == [notices.NOTICE_LATER]
+    assert stage.platform.texts == [NOTICES.later]
     stage.end("late but here")
     assert stage.platform.pushed == ["late but here"]
 
@@ -515,7 +521,7 @@ def test_a_lost_snapshot_is_made_good(error: WxError) -> None:
     stage.state.write("hello")
     stage.run()
     stage.run(until=5.0)
-    assert stage.platform.texts == ["hell"]
+    assert stage.platform.texts == ["hello"]
     assert len(stage.platform.times) == 2
     assert stage.platform.times[1] >= 1.0
     assert stage.end().state == "delivered"
@@ -539,7 +545,8 @@ def test_a_refusal_stops_the_snapshots_and_the_last_frame_is_tried_once() -> Non
     stage.state.write(" world")
     stage.run(until=300.0)
     assert len(stage.platform.history) == 1
-    assert stage.end() == StreamOutcome("failed", False, 2, SPAM)
+    assert stage.end() == StreamOutcome("delivered", True, 3)
+    assert stage.platform.replied == ["hello world"]
 
 
 def test_a_refused_first_snapshot_does_not_doom_the_answer() -> None:
@@ -562,10 +569,24 @@ def test_the_last_frame_is_tried_again_where_that_helps(errors: List[WxError]) -
 
 def test_the_last_frame_is_not_tried_for_ever() -> None:
     stage = Stage()
-    stage.platform.answers = [RATE] * 10
+    stage.platform.answers = [CONFLICT] * 3
     stage.state.write("hello")
-    assert stage.end() == StreamOutcome("failed", False, 3, RATE)
-    assert stage.platform.times == [0.0, 1.0, 3.0]
+    assert stage.end() == StreamOutcome("delivered", True, 4)
+    assert stage.platform.times == [0.0, 1.0, 3.0, 3.0]
+    assert stage.platform.replied == ["hello"]
+
+
+def test_after_a_rate_limit_the_answer_goes_later_than_the_minute_that_the_platform_counts_in() -> None:
+    stage = Stage()
+    stage.platform.answers = [RATE] * 4
+    stage.state.write("hello")
+    assert stage.end() == StreamOutcome("delivered", False, 5)
+    assert stage.platform.times == [0.0, 2.0, 10.0, 30.0, 70.0]
+    assert "late" in str(stage.state.trouble)
+    stage = Stage()
+    stage.platform.answers = [RATE] * 9
+    stage.state.write("hello")
+    assert stage.end() == StreamOutcome("failed", False, 5, RATE)
 
 
 def test_a_last_frame_without_ack_is_unknown() -> None:
@@ -606,10 +627,11 @@ def test_a_part_without_ack_makes_the_whole_unknown() -> None:
     assert plain(stage.platform.texts) == "字" * 10_000
 
 
-def test_a_refused_part_is_the_end() -> None:
+def test_the_whole_text_of_a_refused_part_and_what_follows_it_is_pushed() -> None:
     stage = Stage()
     stage.platform.answers = [SPAM]
-    assert stage.end("字" * 10_000) == StreamOutcome("failed", False, 1, SPAM)
+    assert stage.end("字" * 10_000) == StreamOutcome("delivered", True, 3)
+    assert plain(stage.platform.pushed) == "字" * 10_000
 
 
 # -- a block that raises ----------------------------------------
@@ -621,7 +643,7 @@ def test_a_broken_answer_ends_with_what_there_is_and_a_notice() -> None:
     stage.run()
     stage.state.fail()
     stage.run()
-    assert stage.platform.texts == [f"so far\n```py\ncode\n```\n\n{notices.NOTICE_BROKEN}"]
+    assert stage.platform.texts == [f"so far\n```py\ncode\n```\n\n{NOTICES.broken}"]
     assert not stage.platform.thinking
     stage.state.fail()
     stage.state.finish()
@@ -633,7 +655,7 @@ def test_a_block_that_raises_before_any_text_leaves_no_chat_thinking() -> None:
     stage.run()
     stage.state.fail()
     stage.run()
-    assert stage.platform.texts == [notices.NOTICE_BROKEN]
+    assert stage.platform.texts == [NOTICES.broken]
 
 
 @pytest.mark.parametrize("thinking", [True, False])
@@ -677,7 +699,7 @@ def test_an_answer_that_breaks_off_between_two_messages_says_so_in_the_second() 
     stage.state.fail()
     stage.run(until=20.0)
     assert len(stage.platform.finished) == 2
-    assert stage.platform.texts[1].endswith(notices.NOTICE_BROKEN)
+    assert stage.platform.texts[1].endswith(NOTICES.broken)
 
 
 # -- what the error of a failure says ----------------------------------------
@@ -714,6 +736,8 @@ def test_a_failure_after_the_thinking_sign_says_that_it_is_shown() -> None:
 
 def test_a_refusal_after_a_snapshot_says_that_it_is_shown() -> None:
     outcome = failure(lambda state: state.write("the beginning"), error_for(40201, "spam"))
+    assert (outcome.state, outcome.rescued) == ("delivered", True)
+    outcome = failure(lambda state: state.write("the beginning"), *[error_for(40201, "spam")] * 3)
     assert outcome.state == "failed"
     assert "A part of the answer is shown." in str(outcome.error)
 
@@ -774,10 +798,178 @@ def test_whatever_happens_it_ends_and_no_chat_is_left_thinking(seed: int) -> Non
 
 def test_a_failure_in_the_middle_does_not_make_writing_raise() -> None:
     stage = Stage()
-    stage.platform.answers = [SPAM]
+    stage.platform.answers = unsent()
     stage.state.write("字" * 10_000)
-    assert stage.run() == StreamOutcome("failed", False, 1, SPAM)
+    outcome = stage.run(until=10.0)
+    assert outcome is not None
+    assert (outcome.state, outcome.frames) == ("failed", 0)
     stage.state.write("more")
     stage.state.replace("other")
     stage.state.thinking()
     assert stage.end().state == "failed"
+
+
+# -- pauses ----------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Your code is 4711",
+        "4",
+        "好",
+        "see https://example.com/a/4711",
+        "https://example.com/1",
+        "**bold**",
+        "```py\nprint(1)\n```",
+        "~~~\nopen",
+        "e\u0301",
+        "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+        "ends in a line\n\n",
+        "| a | b |\n|---|---|\n| 1 | 2 |",
+        "x" * 18_000,
+        "字" * 6_820,
+        "```\n" + "code\n" * 4_050 + "```",
+    ],
+)
+def test_a_pause_of_the_writer_shows_all_of_the_text(text: str) -> None:
+    stage = Stage()
+    stage.state.write(text)
+    stage.run(until=2.5)
+    assert "".join(stage.platform.texts).replace("\u200b", "") == text.rstrip()
+    frames = len(stage.platform.history)
+    stage.run(until=200.0)
+    assert len(stage.platform.history) == frames, "what is shown is not sent again"
+    assert stage.end().state == "delivered"  # the platform of this test takes no final frame like the one before
+    final = "".join(stage.platform.texts)
+    assert final.replace("\u200b", "").rstrip() == text.rstrip()
+    if "://" in text:
+        assert final.endswith(text.split()[-1]), "an invisible character behind an address would become a part of it"
+    if text.startswith("```"):
+        assert "\n```\n" in final, "a fence with something behind it does not close"
+    assert all(utf8_len(content) <= MAX_CONTENT_BYTES for _, content, _ in stage.platform.history)
+
+
+@pytest.mark.parametrize("size", [*range(20_210, 20_225), *range(20_470, 20_486)])
+@pytest.mark.parametrize("ending", ["x", "\n```"])
+def test_at_the_limit_of_a_message_a_pause_hides_nothing_either(size: int, ending: str) -> None:
+    stage = Stage()
+    head = "```\n" if "`" in ending else ""
+    lines = "".join(f"{number:05d} word\n" for number in range(2000))
+    text = head + lines[: size - len(head) - len(ending)] + ending
+    stage.state.write(text)
+    stage.run(until=5.0)
+    seen = "".join(stage.platform.texts)
+    assert plain([seen.replace("```", "")]) == plain([text.replace("```", "")])
+    assert stage.end().state == "delivered"
+    assert all(utf8_len(content) <= MAX_CONTENT_BYTES for _, content, _ in stage.platform.history)
+
+
+def test_what_a_pause_has_shown_stays_when_the_writer_goes_on() -> None:
+    stage, chance = Stage(), random.Random(7)
+    for _ in range(300):
+        stage.state.write(chance.choice(["word ", "字字。", "a\n\n", "`code` ", "x" * 900]))
+        stage.run(until=stage.now + chance.choice([0.1, 0.4, 2.0]))
+    stage.end()
+    final = stage.platform.shown
+    assert len(final) >= 2
+    for name, content, _ in stage.platform.history:
+        assert final[name].replace("\u200b", "").startswith(content.replace("\u200b", ""))
+
+
+def test_a_writer_who_does_not_pause_gets_no_frame_more() -> None:
+    stage = Stage()
+    for number in range(30):
+        stage.state.write(f"{number} ")
+        stage.run(until=stage.now + 0.3)
+    assert len(stage.platform.times) <= 31
+
+
+# -- refused streams ----------------------------------------
+
+BY_REPLY = (600039, 40201, 6000, -1, 40058, 123456)
+BY_PUSH = (846605, 846608, 846604)
+
+
+@pytest.mark.parametrize("code", [*BY_REPLY, *BY_PUSH])
+@pytest.mark.parametrize("begun", [False, True], ids=["first frame", "last frame"])
+@pytest.mark.parametrize("chat", ["wr1", ""])
+def test_the_text_of_a_refused_stream_goes_out_as_markdown(code: int, begun: bool, chat: str) -> None:
+    stage = Stage(chat=chat)
+    stage.state.write("the answer")
+    if begun:
+        stage.run()
+    stage.platform.answers = [error_for(code, "no")] * (3 if code in (6000, -1) else 1)
+    if not begun:
+        stage.run()  # nothing more is shown
+    outcome = stage.end()
+    if begun or code not in (6000, -1, 40201, 40058, 123456):  # else the last frame was taken after all
+        saved = code in BY_REPLY or bool(chat)
+        assert (outcome.state, outcome.rescued) == (("delivered", True) if saved else ("failed", False))
+        texts = ["the answer"] if saved else []
+        assert (stage.platform.replied, stage.platform.pushed) == ((texts, []) if code in BY_REPLY else ([], texts))
+    trouble = stage.state.trouble
+    if outcome.rescued and code in (846608, 846604):
+        assert trouble is None  # as planned
+    elif outcome.rescued or outcome.state == "failed":
+        assert isinstance(trouble, ApiError)
+        assert trouble.errcode == code
+        assert str(code) in str(trouble)
+        assert (chat or "without a name") in str(trouble)
+        assert trouble.remedy in str(trouble)
+    else:
+        assert trouble is None
+
+
+@pytest.mark.parametrize("second", [846604, 846605, 600039, 40058])
+def test_a_reply_that_is_refused_too_is_followed_by_one_push(second: int) -> None:
+    stage = Stage()
+    stage.platform.answers = [error_for(600039, "no"), error_for(second, "no")]
+    stage.state.write("the answer")
+    assert stage.end() == StreamOutcome("delivered", True, 3)
+    assert stage.platform.pushed == ["the answer"]
+
+
+def test_a_push_that_is_refused_is_the_end_and_the_report_names_both_refusals() -> None:
+    stage = Stage()
+    stage.platform.answers = [error_for(600039, "no"), error_for(600039, "no"), error_for(93006, "no")]
+    stage.state.write("the answer")
+    outcome = stage.end()
+    assert (outcome.state, outcome.rescued, outcome.frames) == ("failed", True, 3)
+    assert "600039" in str(stage.state.trouble)
+    assert "93006" in str(stage.state.trouble)
+
+
+def test_content_that_is_spam_is_tried_in_one_other_form_only() -> None:
+    stage = Stage()
+    stage.platform.answers = [SPAM, SPAM]
+    stage.state.write("the answer")
+    assert (stage.end().state, stage.platform.pushed) == ("failed", [])
+
+
+def test_a_continuation_refused_by_its_req_id_goes_out_as_one_push() -> None:
+    for code in (846605, 846608):
+        stage = Stage()
+        stage.platform.answers = [None, error_for(code, "no")]
+        assert stage.end("字" * 10_000).rescued
+        assert len(stage.platform.pushed) == 1
+        assert plain([*stage.platform.texts, *stage.platform.pushed]) == "字" * 10_000
+
+
+def test_an_answer_that_may_have_arrived_is_not_sent_in_another_form() -> None:
+    for error in (TIMEOUT, LOST):
+        stage = Stage()
+        stage.platform.answers = [error, SPAM, SPAM]
+        stage.state.write("the answer")
+        outcome = stage.end()
+        assert outcome.state == "unknown"
+        assert (stage.platform.pushed, stage.platform.replied) == ([], [])
+        assert "unknown" in str(stage.state.trouble)
+
+
+@pytest.mark.parametrize("words", ["all is well", ""])
+def test_an_answer_without_trouble_reports_none(words: str) -> None:
+    stage = Stage()
+    stage.state.write(words)
+    stage.end()
+    assert stage.state.trouble is None

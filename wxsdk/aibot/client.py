@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, List, Optional, Tuple
 
 from ..core.settings import check_patience, check_seconds
-from ..errors import ConfigError, ConnectionLost
+from ..errors import ConfigError, ConnectionLost, WxError
 from ..health import Health, HealthState
 from ..runtime.clock import Clock
 from ..runtime.forked import tell_of_forks
@@ -62,7 +62,7 @@ class WSClient(Callbacks, Sending):
         self._store = as_store(store)
         self._postbox = make_outbox(self._store, options, replies, clock, self._remember_card)
         self.outbox = Outbox(self._postbox)
-        self._streams = OpenStreams(options, replies, clock)
+        self._streams = OpenStreams(options, replies, clock, self._stream_troubled)
         self._log = BotLog(options.logger, (str(options.secret),))
         self._seen = SeenIds(options.max_seen_ids)
         self._inbox = Inbox(self._store, options, clock, self._log)
@@ -209,7 +209,7 @@ class WSClient(Callbacks, Sending):
         if run is None:
             return Health(HealthState.STOPPED)
         connection, delivery = run.connection, run.delivery
-        error: Any = connection.ended_by or connection.error
+        error: Any = connection.ended_by or connection.error or self._streams.trouble
         state = _health_state(connection)
         if state is HealthState.RUNNING and connection.is_late:
             # Giving the connection up takes another interval; whoever looks here should not have to wait for that.
@@ -281,6 +281,13 @@ class WSClient(Callbacks, Sending):
             return []
         self._inbox.recall(self._seen)
         return self._inbox.left_over()
+
+    def _stream_troubled(self, error: WxError) -> None:
+        """A streamed answer was refused or lost. Its writer may not look, so the log and on_error say so."""
+        self._log.warning("%s", error)
+        run = self._run
+        if run is not None and not run.stopping:
+            run.delivery.tell("error", error)
 
     def _over(self) -> None:
         """A run has ended, by itself or not; on its reader."""

@@ -18,12 +18,14 @@ from ..core.settings import (
     hosts,
     optional,
     proxy,
+    refusal,
     seconds,
     secret,
     server,
     text,
     whole_number,
 )
+from .stream_notices import StreamNotices
 
 DEFAULT_WS_URL = "wss://openws.work.weixin.qq.com"  # docs/protocol/aibot, 1
 MIN_FRAME_BYTES = 1024  # B; acknowledgements and pings need some hundred
@@ -59,6 +61,7 @@ class WSClientOptions:
     stream_interval: least time between two frames of an open_stream (ours: a few frames a second).
     stream_keepalive, stream_life: most time between two of its frames, and from a message's first to its last; the
         platform's limits, 6 and 10 minutes, are disputed (docs/protocol/aibot, 4).
+    stream_notices: the words that a stream adds of its own, as when it breaks off (StreamNotices).
     outbox: keep pushes of ``client.outbox`` that cannot go now. outbox_max_age: how long each of them may wait.
         outbox_max_count: how many may wait (86,400 s and 1,000, choices of ours).
     single_instance: refuse, with AlreadyRunning, a second client of this bot on this machine (it would kick the first).
@@ -100,9 +103,16 @@ class WSClientOptions:
     outbox: bool = False
     outbox_max_age: float = 86_400.0
     outbox_max_count: int = 1000
+    stream_notices: StreamNotices = StreamNotices()  # noqa: RUF009  frozen
 
     def __post_init__(self) -> None:
         check_settings(self, CHECKS)
+
+
+def _notices(name: str, value: Any) -> StreamNotices:
+    if not isinstance(value, StreamNotices):
+        raise refusal(name, "StreamNotices(broken=…, later=…, empty=…, pictures=…)")
+    return value
 
 
 CHECKS: Dict[str, Check] = {
@@ -138,4 +148,5 @@ CHECKS: Dict[str, Check] = {
     "outbox": flag,
     "outbox_max_age": seconds,
     "outbox_max_count": count(1),
+    "stream_notices": _notices,
 }

@@ -1,7 +1,7 @@
-"""ReplyStream: a streamed answer that is written like a file.
+"""Sends a streamed answer that is written like a file.
 
-``streams`` decides what to send and when; here its decisions are carried out. Nobody waits for an ack but ``finish``: a
-frame is posted by whichever thread finds it due (a writer, the reader after an ack, the tick thread after a pause).
+``stream_rules`` decides what to send and when; here its decisions are carried out. Only ``finish`` waits: a frame is
+posted by the thread that finds it due (a writer, the reader after an ack, the tick thread after a pause).
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ from .bodies import markdown_body
 from .config import WSClientOptions
 from .frames import WsCmd, WsFrame, encode_frame, req_id_of
 from .ids import generate_req_id
-from .stream_rules import StreamState
-from .stream_shown import sentence
-from .stream_steps import Done, Push, StreamOutcome, WaitUntil
+from .stream_notices import sentence
+from .stream_rules import Done, Pace, Push, StreamOutcome, StreamState, WaitUntil
 from .ticker import Timer
 
 _RESPONSE, _SEND = WsCmd.RESPONSE.value, WsCmd.SEND_MSG.value
@@ -31,11 +30,15 @@ _RESPONSE, _SEND = WsCmd.RESPONSE.value, WsCmd.SEND_MSG.value
 class OpenStreams:
     """The streams of one client that have no outcome yet. Any thread."""
 
-    def __init__(self, options: WSClientOptions, replies: Replies, clock: Clock) -> None:
+    def __init__(
+        self, options: WSClientOptions, replies: Replies, clock: Clock, on_trouble: Callable[[WxError], None]
+    ) -> None:
         self._options = options
         self._replies = replies
         self._clock = clock
+        self._on_trouble = on_trouble
         self._lock = threading.Lock()
+        self.trouble: Optional[WxError] = None  # of the stream that ended last
         # Weak: one that its user has forgotten lives on by its timers until its message has been ended for good.
         self._open: weakref.WeakSet[ReplyStream] = weakref.WeakSet()
 
@@ -45,10 +48,9 @@ class OpenStreams:
         outgoing.reply_stream(frame, stream_id, "", False, None, feedback, self._clock.now())
         chat = frame.chat if isinstance(frame, WsFrame) else ""
         options = self._options
-        state = StreamState(
-            stream_id, chat, feedback, options.stream_interval, options.stream_keepalive, options.stream_life
-        )
-        stream = ReplyStream(state, req_id_of(frame), self._options, self._replies, self._clock, self._forget)
+        pace = Pace(options.stream_interval, options.stream_keepalive, options.stream_life)
+        state = StreamState(stream_id, chat, feedback, pace, options.stream_notices)
+        stream = ReplyStream(state, req_id_of(frame), self._options, self._replies, self._clock, self._ended)
         with self._lock:
             self._open.add(stream)
         return stream
@@ -75,15 +77,19 @@ class OpenStreams:
         with self._lock:
             return list(self._open)
 
-    def _forget(self, stream: ReplyStream) -> None:
+    def _ended(self, stream: ReplyStream) -> None:
+        """A stream has its outcome. Reports an answer that was refused or lost: its writer may not look."""
         with self._lock:
             self._open.discard(stream)
+        self.trouble = stream._state.trouble
+        if self.trouble is not None:
+            self._on_trouble(self.trouble)
 
 
 class ReplyStream:
     """One answer that grows while it is written; made by ``WSClient.open_stream``.
 
-    Writing never waits for the network: the newest text wins, one frame is under way at a time, and a few go out per
+    Writing never waits for the network: the newest text wins, one frame is in flight at a time, and a few go out per
     second. What exceeds 20,480 bytes continues in further messages. As a context manager it finishes at the end of the
     block, and when the block raises it ends the message with a notice, so that no chat is left thinking; when nothing
     had been shown or written by then, it says nothing. Several threads may use it at once.
@@ -268,5 +274,7 @@ class ReplyStream:
     def _end(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._on_done(self)
-        self._done.set()
+        try:
+            self._on_done(self)
+        finally:
+            self._done.set()
