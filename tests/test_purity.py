@@ -34,6 +34,10 @@ SHELL = {
     "aibot": words("ack_calls acks client connection delivery download inbox outbox run sending stream ticker upload"),
 }
 
+# Modules of the second floor that decide only. Every other module of bot does things.
+BOT_PURE = words("address arguments choice_rules chunks facts journal_rules paragraphs routes state_rules")
+BOT_EDGE = words("trial")  # runs a Bot on the simulators
+
 # What pure code may use of the standard library: nothing that reads, writes, waits, or differs from call to call.
 HARMLESS = words(
     """__future__ abc base64 binascii bisect collections contextlib copy dataclasses datetime enum fractions functools
@@ -58,6 +62,7 @@ DOORS: Dict[str, Set[str]] = {
     "Crypto": {"wxsdk.ilink.aes", "wxsdk.aibot.aes", "wxsdk.aibot.callback_crypto", "wxsdk.sim"},
     "dataclasses_json": {"wxsdk.core.wiretype"},
     "click": {"wxsdk.ext.flask"},  # the one that Flask brings along
+    "typing_extensions": {"wxsdk.bot.bot"},  # for type checkers alone, which bring it along
     "segno": {"wxsdk.ilink.login", "wxsdk.ext.jupyter"},
     "werkzeug": {"wxsdk.sim"},
     "wsproto": {"wxsdk.sim"},
@@ -74,6 +79,14 @@ CLIENTS = {
     *("wxsdk.ilink.client", "wxsdk.ilink.config", "wxsdk.ilink.login_rules", "wxsdk.ilink.login"),
     *("wxsdk.aibot.client", "wxsdk.aibot.config"),
     *("wxsdk.runtime.http", "wxsdk.runtime.lifecycle", "wxsdk.runtime.worker"),
+}
+
+# What the second floor may use of the clients: what `import wxsdk` gives, from where that takes it.
+PUBLIC = {
+    *("wxsdk.ilink.client", "wxsdk.ilink.config", "wxsdk.ilink.context", "wxsdk.ilink.frames_out"),
+    *("wxsdk.ilink.handler", "wxsdk.ilink.media", "wxsdk.ilink.wire"),
+    *("wxsdk.aibot.client", "wxsdk.aibot.config", "wxsdk.aibot.frames", "wxsdk.aibot.cards"),
+    *("wxsdk.aibot.stream", "wxsdk.aibot.stream_rules"),
 }
 
 # -- reading the sources ----------------------------------------
@@ -122,11 +135,13 @@ def imports(module: Module) -> Iterator[str]:
 
 
 def kind(module: Module) -> str:
-    """ "pure", "runtime", "shell", "edge", or "" for one that the table does not know."""
+    """ "pure", "runtime", "shell", "bot", "edge", or "" for one that the table does not know."""
     if not module.package:
         return "pure" if module.leaf in PURE_ROOT else "edge" if module.leaf in EDGE_ROOT or module.is_package else ""
     if module.package in SHELL:
         return "shell" if module.leaf in SHELL[module.package] else "pure"
+    if module.package == "bot":
+        return "pure" if module.leaf in BOT_PURE else "edge" if module.leaf in BOT_EDGE else "bot"
     return {"core": "pure", "runtime": "runtime", "sim": "edge", "cli": "edge", "ext": "edge"}.get(module.package, "")
 
 
@@ -179,7 +194,7 @@ def test_every_module_is_in_the_table(module: Module) -> None:
 
 def test_no_exception_is_made_for_a_module_that_is_gone() -> None:
     # A stale name among the kinds allows nothing; one among the exceptions would.
-    known = set(ALLOWED) | CLIENTS | {place for places in DOORS.values() for place in places}
+    known = set(ALLOWED) | CLIENTS | PUBLIC | {place for places in DOORS.values() for place in places}
     assert known <= NAMES, f"take these out of the table: {sorted(known - NAMES)}"
 
 
@@ -225,6 +240,20 @@ def test_a_shell_joins_its_own_protocol_with_the_runtime(module: Module) -> None
     past = [name for name in _own(module) if _package_of(name) not in ("", "core", "runtime", module.package)]
     past += [name for name in _own(module) if not _package_of(name) and not _is_pure(name)]
     assert not past, f"{module.name} may import its package, the runtime and the pure root, not {past}."
+
+
+@_for_each(_of_kind("bot"))
+def test_bot_stands_on_the_public_names_of_the_clients(module: Module) -> None:
+    past = [
+        name for name in _own(module) if _package_of(name) not in ("", "core", "runtime", "bot") and name not in PUBLIC
+    ]
+    assert not past, f"{module.name} reaches behind the clients: {past}. Use what `import wxsdk` gives."
+
+
+@_for_each([module for module in MODULES if module.package in ("ilink", "aibot", "runtime", "core")])
+def test_no_client_knows_of_bot(module: Module) -> None:
+    past = [name for name in _own(module) if _package_of(name) == "bot"]
+    assert not past, f"{module.name} imports {past}, which stands on it."
 
 
 @_for_each([module for module in MODULES if module.package == "sim"])

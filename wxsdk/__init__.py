@@ -14,6 +14,7 @@ from .errors import (
     AlreadyRunning,
     ApiError,
     AuthFailed,
+    Cancelled,
     ConfigError,
     ConnectionLost,
     DecryptError,
@@ -23,6 +24,7 @@ from .errors import (
     LimitExceeded,
     LoginError,
     MediaError,
+    NoAnswer,
     NotSubscribed,
     Overloaded,
     RateLimited,
@@ -87,6 +89,10 @@ if TYPE_CHECKING:
     from .aibot.stream_notices import StreamNotices
     from .aibot.stream_rules import StreamOutcome
     from .aibot.upload_rules import UploadMediaResult
+    from .bot.adapter import AnswerStream
+    from .bot.bot import Bot
+    from .bot.facts import Choice
+    from .bot.message import Attachment, Message, Quote
     from .core.outbox_rules import OutboxItem
     from .core.textsplit import split_text
     from .health import Health, HealthState
@@ -112,14 +118,19 @@ __all__ = [
     "AckTimeout",
     "ActionMenu",
     "AlreadyRunning",
+    "AnswerStream",
     "ApiError",
+    "Attachment",
     "AuthFailed",
+    "Bot",
     "Button",
     "CDNMedia",
+    "Cancelled",
     "CardAction",
     "CardImage",
     "CardSource",
     "Checkbox",
+    "Choice",
     "ConfigError",
     "ConnectionLost",
     "ContextTokenStore",
@@ -152,11 +163,13 @@ __all__ = [
     "MediaInfo",
     "MemoryStore",
     "MenuAction",
+    "Message",
     "MessageContext",
     "MessageHandler",
     "MessageItem",
     "MessageItemType",
     "MessageType",
+    "NoAnswer",
     "NotSubscribed",
     "Option",
     "OutboundRun",
@@ -165,6 +178,7 @@ __all__ = [
     "QrLogin",
     "QrLoginSession",
     "Quota",
+    "Quote",
     "QuoteArea",
     "RateLimited",
     "ReconnectExhausted",
@@ -254,12 +268,16 @@ _NAMES_OF = {  # as they are imported above
     ".ilink.outbound_run": "OutboundRun",
     ".ilink.tokens": "ContextTokenStore",
     ".ilink.wire": "CDNMedia MessageItem MessageItemType WeixinMessage",
+    ".bot.adapter": "AnswerStream",
+    ".bot.bot": "Bot",
+    ".bot.facts": "Choice",
+    ".bot.message": "Attachment Message Quote",
     ".core.outbox_rules": "OutboxItem",
     ".runtime.sqlite_store": "SQLiteStore",
     ".runtime.store": "MemoryStore Store",
     ".core.textsplit": "split_text",
 }
-_PACKAGES = ("aibot", "ilink", "runtime", "sim", "testing")
+_PACKAGES = ("aibot", "bot", "ilink", "runtime", "sim", "testing")
 _HOMES: Dict[str, str] = {name: module for module, names in _NAMES_OF.items() for name in names.split()}
 
 

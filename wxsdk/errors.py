@@ -26,6 +26,8 @@ One root, branched by what the caller should do about it::
      ├── LoginError                     the QR login cannot go on
      ├── AlreadyRunning                 another client on this machine owns the bot: .pid
      ├── Overloaded                     a message was dropped past max_queued_messages
+     ├── NoAnswer                       nobody answered a question of a conversation in time
+     ├── Cancelled                      the handler was ended by message.cancel_running()
      ├── StoreError (also OSError)      the store could not read or write: .errno, .path
      └── Unsupported                    the platform cannot do it at all
 
@@ -244,6 +246,16 @@ class AlreadyRunning(WxError):
 
 class Overloaded(WxError):
     """A message was dropped since more than max_queued_messages were waiting."""
+
+
+class NoAnswer(WxError):
+    """The user did not answer ``message.ask`` or ``message.choose`` in time; the question is closed."""
+
+
+class Cancelled(WxError):
+    """The handler was ended by ``message.cancel_running()``: what it goes on doing raises this."""
+
+    is_silent = True  # its streams end without a notice
 
 
 class StoreError(WxError, OSError):

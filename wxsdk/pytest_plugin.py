@@ -1,8 +1,9 @@
-"""The pytest plugin of wxsdk: fixtures ``ilink_sim`` and ``aibot_sim``, each a running simulator."""
+"""The pytest plugin of wxsdk: fixtures ``ilink_sim`` and ``aibot_sim``, each a running simulator, and ``chat``."""
 
 from __future__ import annotations
 
-from typing import Any, Iterator
+import contextlib
+from typing import Any, Callable, Iterator
 
 import pytest
 
@@ -23,3 +24,12 @@ def aibot_sim() -> Iterator[Any]:
 
     with AiBotSim() as sim:
         yield sim
+
+
+@pytest.fixture(params=["ilink", "aibot"])
+def chat(request: pytest.FixtureRequest) -> Iterator[Callable[[Any], Any]]:
+    """``chat(bot)``: a user who talks with that bot (``wxsdk.testing.chat``); the test runs once on each platform."""
+    from wxsdk.testing import chat as make_chat
+
+    with contextlib.ExitStack() as stack:
+        yield lambda bot: stack.enter_context(make_chat(bot, request.param))

@@ -1,5 +1,5 @@
-"""For tests of programs that use wxsdk: a clock that tests own, a check that nothing was left running, and the checks
-that every store must pass."""
+"""For tests of programs that use wxsdk: a chat with a bot on a simulator, a clock that tests own, a check that nothing
+was left running, and the checks that every store must pass."""
 
 from __future__ import annotations
 
@@ -10,12 +10,16 @@ import queue
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any, Callable, Iterator, List, Optional, Tuple, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Optional, Tuple, TypeVar
 
 from .runtime.clock import Clock
 from .runtime.store import Clear, Delete, Put, Store, put_if_absent
 
-__all__ = ["STORE_CHECKS", "FakeClock", "check_store", "no_leaks"]
+__all__ = ["STORE_CHECKS", "FakeClock", "chat", "check_store", "no_leaks"]
+
+if TYPE_CHECKING:
+    from .bot.bot import Bot
+    from .bot.trial import Chat
 
 T = TypeVar("T")
 
@@ -178,6 +182,20 @@ def no_leaks() -> Iterator[None]:
         threading.Event().wait(0.005)
     sockets = _open_sockets()
     assert sockets <= sockets_before, f"{sockets - sockets_before} socket(s) left open"
+
+
+def chat(bot: Bot, platform: str = "ilink") -> Chat:
+    """A user who talks with *bot*, which runs on the simulator of *platform* ("ilink" or "aibot") in the with-block.
+
+        with chat(bot) as user:
+            user.says("hello")
+            user.expects("hello")
+
+    What the bot was given by ``add`` is left alone, and its store is replaced by an empty one meanwhile.
+    """
+    from .bot.trial import Chat
+
+    return Chat(bot, platform)
 
 
 def check_store(make_store: Callable[[], Store]) -> None:

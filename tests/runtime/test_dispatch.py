@@ -472,3 +472,50 @@ def test_tasks_that_submit_tasks_while_it_closes_neither_hang_nor_vanish_silentl
                     taken.append(key)
         assert dispatcher.close(desk.clock.now() + 10) == []
         assert sorted(taken) == sorted(ran)
+
+
+def test_a_thread_that_left_frees_its_lane_and_its_place_among_the_workers(desk: _Desk) -> None:
+    dispatcher = desk.make(1, max_left=1)
+    answer, left, done = threading.Event(), threading.Event(), threading.Event()
+    ran: list[str] = []
+
+    def asks() -> None:
+        assert dispatcher.is_inside
+        assert dispatcher.leave()
+        assert not dispatcher.is_inside
+        assert not dispatcher.leave()
+        left.set()
+        assert answer.wait(20)
+        ran.append("asked")
+        done.set()
+
+    dispatcher.submit("alice", asks)
+    assert left.wait(20)
+    dispatcher.submit("alice", lambda: ran.append("next of the same lane"))
+    dispatcher.submit("bob", lambda: ran.append("another lane"))
+    _drained(dispatcher)
+    assert (ran, dispatcher.busy) == (["next of the same lane", "another lane"], 0)
+    answer.set()
+    assert done.wait(20)
+    dispatcher.submit("alice", lambda: ran.append("later"))
+    _drained(dispatcher)
+    assert ran[-2:] == ["asked", "later"]
+
+
+def test_what_waits_behind_a_task_goes_on_when_its_thread_leaves(desk: _Desk) -> None:
+    dispatcher = desk.make(1, max_left=1)
+    queued, answer = threading.Event(), threading.Event()
+
+    def asks() -> None:
+        assert queued.wait(20)
+        dispatcher.leave()
+        assert answer.wait(20)
+
+    dispatcher.submit("alice", asks)
+    dispatcher.submit("alice", answer.set)  # what the first one waits for
+    queued.set()
+    assert answer.wait(20)
+
+
+def test_a_thread_of_elsewhere_cannot_leave(desk: _Desk) -> None:
+    assert not desk.make().leave()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from typing import Any, Dict, List, Optional, Sequence
+from typing import Any, List, Optional, Sequence
 
 from ..runtime.clock import Clock
 from ..runtime.receiver import Received, Receiver
@@ -36,7 +36,7 @@ class Inbox:
         self._clock = clock
         self._log = log
         self._lock = threading.Lock()
-        self._owed: Dict[str, Sequence[Change]] = {}  # handled messages that a failing store still holds, by key
+        self._owed: List[Change] = []  # what a failing store did not take; the next write makes up for it
         self._batches = 0
 
     def recall(self, seen: SeenIds) -> None:
@@ -84,24 +84,21 @@ class Inbox:
                 )
         return list(batch)
 
-    def finish(self, key: str, changes: Sequence[Change]) -> None:
-        """Take *key* out and apply *changes*, in one write. Never raises; what fails is written with the next one."""
-        if not self.store.durable and not changes:
+    def finish(self, keys: Sequence[str], changes: Sequence[Change]) -> None:
+        """Take *keys* out and apply *changes*, in one write. Never raises; what fails is written with the next one."""
+        rows = [Delete(self._table, key) for key in keys] if self.store.durable else []
+        if not rows and not changes:
             return
         with self._lock:
-            owed = {**self._owed, key: changes}
+            owed, self._owed = self._owed, []
         try:
-            self.store.write([change for one, more in owed.items() for change in (Delete(self._table, one), *more)])
+            self.store.write([*owed, *rows, *changes])
         except Exception as exc:  # noqa: BLE001  a store may raise anything of its own
             self._log.warning(
                 "a handled message stays in the store and may be handed over again: %s", type(exc).__name__
             )
             with self._lock:
-                self._owed[key] = changes
-        else:
-            with self._lock:
-                for one in owed:
-                    self._owed.pop(one, None)
+                self._owed = [*owed, *rows, *changes, *self._owed]
 
     def _trim_now_and_then(self) -> None:
         self._batches += 1
@@ -124,8 +121,8 @@ class FrameReceived:
     def store(self) -> Store:
         return self._inbox.store
 
-    def finish(self, changes: Sequence[Change] = ()) -> None:
-        self._inbox.finish(self.key, changes)
+    def finish(self, changes: Sequence[Change] = (), also: Sequence[FrameReceived] = ()) -> None:
+        self._inbox.finish([self.key, *(each.key for each in also)], changes)
 
 
 class Intake:

@@ -178,6 +178,10 @@ class WeixinClient:
         """
         self._receiver = receiver
 
+    def context_of(self, message: WeixinMessage) -> MessageContext:
+        """A context for a message that was kept elsewhere, to answer it or to fetch its files."""
+        return self._make_context(Entry("", message, 0, redelivered=True))
+
     # sending
 
     def send_text(self, to: str, text: str, context_token: Optional[str] = None) -> SendResult:

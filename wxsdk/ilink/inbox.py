@@ -62,7 +62,7 @@ class Inbox:
         self._lock = threading.Lock()
         self._progress = CursorProgress()
         self._seen = SeenMessages(config.dedupe_window, config.max_seen_ids)
-        self._unmarked: Dict[str, Sequence[Change]] = {}  # handled messages that a failing store still holds, by key
+        self._owed: List[Change] = []  # what a failing store did not take; the next write makes up for it
         self._batches = 0
 
     def left_over(self) -> List[Entry]:
@@ -117,26 +117,25 @@ class Inbox:
         self._trim_now_and_then()
         return [Entry(key, message, batch) for key, message in new.items()]
 
-    def finish(self, entry: Entry, changes: Sequence[Change] = ()) -> None:
-        """The handler of *entry* returned or raised: take it out, and apply *changes* in the same write.
+    def finish(self, entry: Entry, changes: Sequence[Change] = (), also: Sequence[Entry] = ()) -> None:
+        """The handler of *entry*, and of those in *also*, returned or raised: take it out and apply *changes*, at once.
 
         Never raises. What a failing store keeps is taken out with the next one; if the process dies before that, it is
         handed over again.
         """
+        finished = (entry, *also)
         with self._lock:
-            unmarked = {**self._unmarked, entry.key: changes}
+            owed, self._owed = self._owed, []
+        due = [*owed, *(Delete(INBOX, each.key) for each in finished), *changes]
         try:
-            self._book.store.write([change for key, more in unmarked.items() for change in (Delete(INBOX, key), *more)])
+            self._book.store.write(due)
         except Exception as exc:  # noqa: BLE001  a store may raise anything of its own
             log.warning("a handled message stays in the store and may be handed over again: %s", type(exc).__name__)
             with self._lock:
-                self._unmarked[entry.key] = changes
-        else:
-            with self._lock:
-                for key in unmarked:
-                    self._unmarked.pop(key, None)
+                self._owed = due + self._owed
         with self._lock:
-            self._progress.handled(entry.batch)
+            for each in finished:
+                self._progress.handled(each.batch)
             self._tell_reached()
 
     def _trim_now_and_then(self) -> None:

@@ -28,5 +28,5 @@ class EntryReceived:
     def redelivered(self) -> bool:
         return self._entry.redelivered
 
-    def finish(self, changes: Sequence[Change] = ()) -> None:
-        self._inbox.finish(self._entry, changes)
+    def finish(self, changes: Sequence[Change] = (), also: Sequence[EntryReceived] = ()) -> None:
+        self._inbox.finish(self._entry, changes, [each._entry for each in also])

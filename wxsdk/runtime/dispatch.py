@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
-from typing import Any, Callable, Deque, Dict, Hashable, Iterable, List, Optional, Tuple
+from typing import Any, Callable, Deque, Dict, Hashable, Iterable, List, Optional, Set, Tuple
 
 from ..log import get_logger
 from .clock import Clock
@@ -30,7 +30,7 @@ class KeyedDispatcher:
 
     *on_error(exc, context)* hears of each task that raised, on the task's thread; nothing that a task raises stops
     anything. *setting* is the name of the option to raise when workers run out, for the log. Threads start with the
-    first task.
+    first task. *max_left*: how many threads may have left by ``leave`` at once.
     """
 
     def __init__(
@@ -41,8 +41,9 @@ class KeyedDispatcher:
         clock: Clock,
         on_error: OnError,
         setting: str = "max_workers",
+        max_left: int = 0,
     ) -> None:
-        self._pool = DaemonThreadPoolExecutor(max_workers=max_workers, thread_name_prefix=name)
+        self._pool = DaemonThreadPoolExecutor(max_workers=max_workers + max_left, thread_name_prefix=name)
         self._clock = clock
         self._on_error = on_error
         self._setting = setting
@@ -51,6 +52,7 @@ class KeyedDispatcher:
         self._lanes: Dict[Hashable, Lane] = {}
         self._waiting: OrderedDict[Hashable, float] = OrderedDict()  # lanes without a worker, and since when
         self._running: Dict[int, Hashable] = {}  # thread ident -> lane
+        self._left: Set[int] = set()  # idents of threads that are no workers any more
         self._held: Dict[Hashable, int] = {}  # lane -> ident of the thread that works for it elsewhere
         self._idle: List[threading.Lock] = []  # workers without a lane; releasing the lock wakes one
         self._workers = 0
@@ -121,6 +123,31 @@ class KeyedDispatcher:
         if wake is not None:
             self._wake(wake)
         self._follow(idle)
+
+    def leave(self) -> bool:
+        """Called by a task that is about to wait for long: from now on its thread is not a worker, but the task's own.
+
+        Its lane goes on with the next task, and another thread may take its place as a worker. False, and nothing
+        changes, on a thread that runs no task, or has left already.
+        """
+        ident = threading.get_ident()
+        idle: List[Callable[[], None]] = []
+        with self._changed:
+            key = self._running.pop(ident, None)
+            if key is None:
+                return False
+            self._left.add(ident)
+            self._workers -= 1
+            if self._lanes[key]:
+                self._waiting[key] = self._clock.now()
+            else:
+                del self._lanes[key]
+                idle = self._last_done()
+            wake = self._next_to_wake()
+        if wake is not None:
+            self._wake(wake)
+        self._follow(idle)
+        return True
 
     def waiting(self) -> List[Any]:
         """The contexts of the tasks that wait, those of one key in order."""
@@ -265,10 +292,14 @@ class KeyedDispatcher:
                 continue
             if wake is not None:
                 self._wake(wake)
-            self._run_lane(ident, key, lane)
+            if not self._run_lane(ident, key, lane):
+                return
 
-    def _run_lane(self, ident: int, key: Hashable, lane: Lane) -> None:
-        """Run tasks of one lane; past a turn's length, send it to the end of the line of lanes."""
+    def _run_lane(self, ident: int, key: Hashable, lane: Lane) -> bool:
+        """Run tasks of one lane; past a turn's length, send it to the end of the line of lanes.
+
+        False when the thread left the workers meanwhile.
+        """
         left = TASKS_PER_TURN
         idle: List[Callable[[], None]] = []
         while True:
@@ -291,7 +322,12 @@ class KeyedDispatcher:
                 task()
             except BaseException as exc:  # noqa: BLE001  a handler's SystemExit must not end the lane either
                 self._report(exc, context)
+            if self._left and ident in self._left:
+                with self._changed:
+                    self._left.discard(ident)
+                return False
         self._follow(idle)
+        return True
 
     def _last_done(self) -> List[Callable[[], None]]:
         """Under the lock: a lane may be done with; what is to follow the last one of all."""

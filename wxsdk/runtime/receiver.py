@@ -30,10 +30,11 @@ class Received(Protocol):
     def store(self) -> Store:
         """Where its inbox is, and where the changes of ``finish`` go."""
 
-    def finish(self, changes: Sequence[Change] = ()) -> None:
+    def finish(self, changes: Sequence[Change] = (), also: Sequence[Any] = ()) -> None:
         """Mark it as handled: take it out of the inbox and apply *changes*, in one write.
 
-        Never raises: what a failing store keeps is written with the next one.
+        also: further ones of the same client that are handled with it. Never raises: what a failing store keeps is
+        written with the next one.
         """
 
 

@@ -1,0 +1,302 @@
+"""Workshop: brings received messages to their handlers, on threads of its own, and sees them through to their end.
+
+Per lane (a chat; in a group, a chat and a user) one message at a time and in order; urgent commands and events with a
+deadline have workers of their own. Routing, arguments and the journal are decided by the pure modules.
+"""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+from typing import Any, Callable, Dict, Hashable, List, Optional
+
+from ..errors import Cancelled
+from ..log import get_logger
+from ..runtime.clock import Clock
+from ..runtime.dispatch import KeyedDispatcher
+from ..runtime.worker import next_number
+from .answers import deliver
+from .call import Call, Suspended
+from .choice_rules import key_in, list_text
+from .facts import Facts
+from .message import Message
+from .questions import OpenQuestion, OpenQuestions
+from .routes import Match, Routes
+
+log = get_logger(__name__)
+
+URGENT_WORKERS = 16  # threads for urgent commands and for events with a deadline of 5 s; a choice of ours
+LIFE_LANE = "life"
+
+Middleware = Callable[[Message, Callable[[], Any]], Any]
+OnError = Callable[[BaseException, Optional[Message]], Any]
+
+
+class Workshop:
+    """The handlers at work, from one start of a Bot to its stop. Any thread."""
+
+    def __init__(
+        self,
+        routes: Routes,
+        middleware: List[Middleware],
+        on_error: List[OnError],
+        *,
+        clock: Clock,
+        questions: OpenQuestions,
+        max_workers: int,
+        max_conversations: int,
+        state_ttl: Optional[float],
+        apology: Optional[str],
+    ) -> None:
+        self.routes = routes
+        self.clock = clock
+        self.questions = questions
+        self.state_ttl = state_ttl
+        self._middleware = tuple(middleware)
+        self._on_error = tuple(on_error)
+        self._apology = apology
+        name = f"wxsdk-bot-{next_number()}"
+        self._main = KeyedDispatcher(
+            name, max_workers=max_workers, clock=clock, on_error=self._defect, max_left=max_conversations
+        )
+        self._urgent = KeyedDispatcher(
+            f"{name}-urgent",
+            max_workers=URGENT_WORKERS,
+            clock=clock,
+            on_error=self._defect,
+            setting="the number of handlers",
+            max_left=max_conversations,
+        )
+        self._life = KeyedDispatcher(f"{name}-life", max_workers=1, clock=clock, on_error=self._defect)
+        self._lock = threading.Lock()
+        self._calls: Dict[Hashable, List[Call]] = {}  # handlers that run or wait, by lane
+        self._idle = threading.Condition(self._lock)
+        self._closed = False  # nothing new is begun: what comes stays in its inbox
+
+    # numbers
+
+    @property
+    def queued(self) -> int:
+        return self._main.queued + self._urgent.queued
+
+    @property
+    def busy(self) -> int:
+        return self._main.busy + self._urgent.busy
+
+    @property
+    def workers(self) -> int:
+        return self._main.max_workers + self._urgent.max_workers
+
+    def wait_for_room(self, limit: int, timeout: Optional[float]) -> bool:
+        """Wait until fewer than *limit* messages wait for a worker."""
+        return self._main.wait_for_room(limit, timeout)
+
+    # taking in
+
+    def take_in(self, message: Message) -> None:
+        """Bring *message* to its lane. On the thread that received it: nothing of the user's runs here."""
+        facts = message.facts
+        lane = (message.bot, facts.lane)
+        if facts.urgent:
+            self._urgent.submit(lane, partial(self._handle, message), message)
+            return
+        command = self.routes.command_in(facts)
+        if command is not None and command[0].urgent:
+            self._urgent.submit(message, partial(self._handle, message), message)  # a lane of its own
+            return
+        self._main.submit(lane, partial(self._handle, message), message)
+
+    def submit_turn(self, lane: Hashable, take_turn: Callable[[], None]) -> bool:
+        """Let a conversation whose question ran out go on when *lane* has come to it."""
+        return self._main.submit(lane, take_turn)
+
+    def later(self, task: Callable[[], None]) -> bool:
+        """Run *task* on the thread of the Bot's own life."""
+        return self._life.submit(LIFE_LANE, task)
+
+    def leave(self, call: Call) -> None:
+        """The caller's thread belongs to the conversation *call* from now on."""
+        if not self._main.leave():
+            self._urgent.leave()
+
+    def calls_of(self, lane: Hashable) -> List[Call]:
+        """The handlers of *lane* that run or wait."""
+        with self._lock:
+            return list(self._calls.get(lane, ()))
+
+    @property
+    def is_inside(self) -> bool:
+        """True on a thread of a handler."""
+        ident = threading.get_ident()
+        with self._lock:
+            inside = any(call.thread == ident for calls in self._calls.values() for call in calls)
+        return inside or self._life.is_inside
+
+    # handling
+
+    def _handle(self, message: Message) -> None:
+        if self._closed:
+            return
+        facts = message.facts
+        if self.questions:
+            asked = None if self._is_command(facts) else self.questions.find((message.bot, facts.lane), facts)
+            if asked is not None and self._answer(asked, message):
+                return
+        match = self.routes.find(facts)
+        if match is None:
+            message.received.finish((), message.also)
+            return
+        self._run(message, match)
+
+    def _is_command(self, facts: Facts) -> bool:
+        return self.routes.command_in(facts) is not None or self.routes.is_help(facts)
+
+    def _answer(self, asked: OpenQuestion, message: Message) -> bool:
+        """Give *message* to the conversation that asked; False when it no longer waits."""
+        if asked.question.options is None:
+            return asked.call.take_answer(asked, message, None)
+        key = key_in(asked.question, message.facts)
+        if key is not None:
+            return self._choose(asked, message, key)
+        self._guarded(message, lambda call: call.adapter.send_text(call.last_target(), list_text(asked.question)))
+        return True
+
+    def _choose(self, asked: OpenQuestion, message: Message, key: str) -> bool:
+        adapter, call = asked.call.adapter, asked.call
+        if message.facts.choice is not None:
+            target = Call(self, adapter, message.received, (), message.facts).peek_target()
+            try:
+                adapter.show_chosen(target, asked.question, key)
+            except Exception as exc:  # noqa: BLE001  the choice counts although its card cannot show it
+                log.warning("the card of a choice could not be updated: %s", exc)
+        return call.take_answer(asked, message, key)
+
+    def _run(self, message: Message, match: Match) -> None:
+        message.args = match.args
+        self._guarded(message, lambda call: self._call_handler(call, message, match))
+
+    def _call_handler(self, call: Call, message: Message, match: Match) -> None:
+        call.handler = match.handler.name
+        deliver(call, self._proceed(message, match, 0))
+        call.state.check()
+
+    def _proceed(self, message: Message, match: Match, depth: int) -> Any:
+        if depth == len(self._middleware):
+            return match.handler.function(message, **match.arguments)
+        return self._middleware[depth](message, lambda: self._proceed(message, match, depth + 1))
+
+    def _guarded(self, message: Message, work: Callable[[Call], Any]) -> None:
+        """Do *work* for *message* as a call of its own, and mark it as handled unless the Bot stopped it."""
+        call = Call(self, message.adapter, message.received, message.also, message.facts)
+        call.thread = threading.get_ident()
+        message.join(call)
+        with self._lock:
+            if self._closed:
+                return
+            self._calls.setdefault(call.lane, []).append(call)
+        try:
+            try:
+                work(call)
+            except Suspended:
+                log.info("a handler was ended by the stop; its message is handed over again at the next start")
+                return
+            except BaseException as exc:  # noqa: BLE001  a handler's SystemExit must not end a worker
+                if not (isinstance(exc, Cancelled) and call.stop_reason is not None):
+                    self._failed(exc, message, call)
+                call.finish(keep_state=False)
+            else:
+                call.finish(keep_state=True)
+        finally:
+            self._over(call)
+
+    def _over(self, call: Call) -> None:
+        with self._lock:
+            calls = self._calls[call.lane]
+            calls.remove(call)
+            if not calls:
+                del self._calls[call.lane]
+                self._idle.notify_all()
+        call.over()
+
+    def recalled(self, call: Call, origin: Any, facts: Facts) -> Message:
+        """The answer that a conversation got before a restart."""
+        return Message(call.adapter, RecalledAnswer(call, origin), facts).join(call)
+
+    # failures
+
+    def _failed(self, exc: BaseException, message: Message, call: Call) -> None:
+        log.error("%s raised %s", call.handler, type(exc).__name__, exc_info=exc)
+        self.report(exc, message)
+        if self._apology is not None and call.stop_reason is None:
+            try:
+                call.apologise(self._apology)
+            except Exception as again:  # noqa: BLE001  the failure itself has been reported
+                log.warning("the apology could not be sent: %s", again)
+
+    def report(self, exc: BaseException, message: Optional[Message]) -> None:
+        """Tell every on_error function of *exc*."""
+        for function in self._on_error:
+            try:
+                function(exc, message)
+            except BaseException:  # its SystemExit must not keep the message from being done with
+                log.exception("on_error raised itself")
+
+    def _defect(self, exc: BaseException, context: Any) -> None:
+        log.error("handling %r failed", context, exc_info=exc)
+        self.report(exc, context if isinstance(context, Message) else None)
+
+    # the end
+
+    def suspend_questions(self) -> None:
+        """End every conversation that waits; it goes on at the next start."""
+        for asked in self.questions.all():
+            asked.call.end(Suspended, "")
+
+    def drain(self, deadline: float) -> bool:
+        """Wait until every handler has ended and nothing waits, the caller's own aside; False at *deadline*."""
+        drained = self._main.drain(self._left(deadline))
+        drained = self._urgent.drain(self._left(deadline)) and drained
+        return self._await_calls(deadline) and drained
+
+    def close(self) -> None:
+        """Begin nothing more: what still waits stays in its inbox."""
+        with self._lock:
+            self._closed = True
+
+    def end_calls(self, notice: str) -> None:
+        """End the handlers that still run, and their streams with *notice*."""
+        with self._lock:
+            calls = [call for calls in self._calls.values() for call in calls]
+        for call in calls:
+            call.end(Suspended, notice)
+
+    def end_threads(self, deadline: float) -> List[str]:
+        """End the workers; the names of those still alive at *deadline*."""
+        self._life.drain(self._left(deadline))
+        return [name for each in (self._main, self._urgent, self._life) for name in each.close(deadline)]
+
+    def _await_calls(self, deadline: float) -> bool:
+        ident = threading.get_ident()
+        with self._lock:
+            return self.clock.wait_for(
+                self._idle,
+                lambda: all(call.thread == ident for calls in self._calls.values() for call in calls),
+                self._left(deadline),
+            )
+
+    def _left(self, deadline: float) -> float:
+        return max(deadline - self.clock.now(), 0.0)
+
+
+class RecalledAnswer:
+    """The place of an answer whose message was marked as handled before a restart."""
+
+    redelivered = True
+    key = ""
+
+    def __init__(self, call: Call, origin: Any) -> None:
+        self.origin = origin
+        self.store = call.received.store
+
+    def finish(self, changes: Any = (), also: Any = ()) -> None:
+        """It is handled already."""
