@@ -35,7 +35,7 @@ SHELL = {
 }
 
 # Modules of the second floor that decide only. Every other module of bot does things.
-BOT_PURE = words("address arguments choice_rules chunks facts journal_rules paragraphs routes state_rules")
+BOT_PURE = words("address arguments choice_rules chunks facts journal_rules merge_rules paragraphs routes state_rules")
 BOT_EDGE = words("trial")  # runs a Bot on the simulators
 
 # What pure code may use of the standard library: nothing that reads, writes, waits, or differs from call to call.

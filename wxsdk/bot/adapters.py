@@ -27,6 +27,11 @@ def make_adapter(name: str, config: Any, store: Optional[Store], **options: Any)
     return made
 
 
+def account_config(name: str) -> Any:
+    """The config of the saved account *name*. ConfigError when there is none."""
+    return import_module("wxsdk.accounts").config(name)
+
+
 def _row(config: Any) -> Tuple[str, str, str]:
     for base in type(config).__mro__:
         if base.__name__ in ADAPTERS:

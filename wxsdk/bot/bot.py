@@ -8,7 +8,16 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable, Dict, Iterator, List, Mapping, Optional, TypeVar
 
-from ..core.settings import check_patience, check_seconds
+from ..core.settings import (
+    MAX_THREADS,
+    check_patience,
+    check_seconds,
+    count,
+    optional,
+    seconds,
+    seconds_or_zero,
+    text,
+)
 from ..errors import AuthFailed, ConfigError, Kicked, ReconnectExhausted
 from ..health import Health
 from ..log import get_logger
@@ -16,7 +25,7 @@ from ..runtime.clock import Clock
 from ..runtime.lifecycle import wait_until_stopped
 from ..runtime.store import Store, as_store
 from .adapter import Adapter
-from .adapters import make_adapter, platform_of
+from .adapters import account_config, make_adapter, platform_of
 from .address import parse_address
 from .arguments import check_arity
 from .feed import Feed
@@ -45,6 +54,19 @@ F = TypeVar("F", bound=Callable[..., Any])
 OnMessage = TypeVar("OnMessage", bound="Callable[[Message], Answer]")
 
 
+_left_out = threading.local()
+
+
+@contextlib.contextmanager
+def runs_left_out() -> Iterator[None]:
+    """``run()`` of every Bot does nothing on this thread in the block: who loads a program runs its Bot later."""
+    _left_out.active = True
+    try:
+        yield
+    finally:
+        _left_out.active = False
+
+
 class Bot:
     """Handlers, and the bots of personal WeChat and WeCom that they serve.
 
@@ -69,12 +91,12 @@ class Bot:
     ) -> None:
         self._clock = _clock or Clock()
         self._store = as_store(store)
-        self._max_workers = max_workers
-        self._merge_window = merge_window
-        self._state_ttl = state_ttl
-        self._max_conversations = max_conversations
-        self._apology = apology
-        self._notice = notice
+        self._max_workers = count(1, MAX_THREADS)("max_workers", max_workers)
+        self._merge_window = seconds_or_zero("merge_window", merge_window)
+        self._state_ttl = optional(seconds)("state_ttl", state_ttl)
+        self._max_conversations = count(1)("max_conversations", max_conversations)
+        self._apology = optional(text)("apology", apology)
+        self._notice = "" if notice == "" else text("notice", notice)
         self._routes = Routes()
         self._middleware: List[Callable[..., Any]] = []
         self._on_error: List[Callable[..., Any]] = []
@@ -175,14 +197,26 @@ class Bot:
         """
         if not self._ended.is_set():
             raise ConfigError("The Bot runs already.", remedy="Add every bot before start().")
+        if isinstance(config, str):
+            name, config = name or config, account_config(config)
         platform = platform_of(config)
         chosen = self._free_name(platform) if name is None else name
         if not isinstance(chosen, str) or not chosen or not chosen.isprintable() or chosen in self._adapters:
             raise ConfigError(f"{chosen!r} cannot be the name of a bot, or is taken.", remedy="Give another name.")
-        store = options.pop("store", None) or StoreView(self._store, chosen)
+        own: Any = options.pop("store", None)
+        store: Any = StoreView(lambda: self._store, chosen) if own is None else own
         adapter = make_adapter(chosen, config, store, **options)
         self._adapters[chosen] = adapter
         return adapter.client
+
+    def use_store(self, store: Store) -> None:
+        """Keep everything in *store* in place of the one given before; for bots without a store of their own.
+
+        ConfigError while the Bot runs.
+        """
+        if not self._ended.is_set():
+            raise ConfigError("The Bot runs already.", remedy="Set the store before start().")
+        self._store = as_store(store)
 
     @contextlib.contextmanager
     def stand_in(self, configs: Mapping[str, Any], store: Optional[Store] = None) -> Iterator[Dict[str, Any]]:
@@ -219,6 +253,7 @@ class Bot:
                 raise ConfigError("There is no bot.", remedy='Add one: bot.add(WeixinConfig(token="…")).')
             self._workshop = workshop = self._make_workshop()
             self._ended.clear()
+            workshop.start()
             started: List[Adapter] = []
             try:
                 for function in self._on_start:
@@ -239,9 +274,12 @@ class Bot:
     def run(self, drain: float = DRAIN) -> None:
         """start(), wait, and stop on Ctrl-C, SIGTERM or a stop() from elsewhere. drain: see ``stop``.
 
-        Raises what start() raises, and, when every bot has ended by itself, what ended the last one.
+        Raises what start() raises, and, when every bot has ended by itself, what ended the last one. In a program that
+        ``wxsdk run`` loads it returns at once: the command runs the Bot.
         """
         check_seconds("drain", drain)
+        if getattr(_left_out, "active", False):
+            return
         try:
             wait_until_stopped(self.wait, start=self.start)
         finally:
@@ -341,6 +379,7 @@ class Bot:
             questions=OpenQuestions(self._max_conversations),
             max_workers=self._max_workers,
             max_conversations=self._max_conversations,
+            merge_window=self._merge_window,
             state_ttl=self._state_ttl,
             apology=self._apology,
         )

@@ -156,7 +156,7 @@ class Message:
     def attachments(self) -> List[Attachment]:
         """Its files, those of merged messages included."""
         own = [Attachment(self._adapter, self.raw, file) for file in self._adapter.files(self.raw)]
-        return own + [attachment for each in self._merged for attachment in each.attachments]
+        return [attachment for each in self._merged for attachment in each.attachments] + own
 
     @property
     def quote(self) -> Optional[Quote]:

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Optional, Sequence, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
 from ..runtime.store import Change, Clear, Delete, Put, Store, put_if_absent
 
 
 class StoreView:
-    """See ``Store``. The tables of *store* that belong to *name*. Closing it does nothing: others use the store."""
+    """See ``Store``. The tables of ``store()`` that belong to *name*. Closing it does nothing: others use the store."""
 
-    def __init__(self, store: Store, name: str) -> None:
-        self._store = store
+    def __init__(self, store: Callable[[], Store], name: str) -> None:
+        self._current = store
+        self._name = name
         self._prefix = f"{name}/"
-        self.durable = store.durable
-        identity: Any = getattr(store, "identity", None)
-        if identity is not None:
-            self.identity = f"{identity}\n{name}"
+
+    @property
+    def _store(self) -> Store:
+        return self._current()
+
+    @property
+    def durable(self) -> bool:
+        return self._store.durable
+
+    @property
+    def identity(self) -> Optional[str]:
+        """What a bot that starts locks on its machine: this part of the store."""
+        identity = getattr(self._store, "identity", None)
+        return None if identity is None else f"{identity}\n{self._name}"
 
     def get(self, table: str, key: str) -> Optional[str]:
         return self._store.get(self._prefix + table, key)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Union
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Union
 
 from ..errors import ConfigError
 from .bot import Bot
@@ -144,18 +144,32 @@ def simulators(platforms: Any = PLATFORMS, **settings: Any) -> Iterator[Dict[str
 def config_for(sim: Any, platform: str) -> Any:
     """The config of a bot on *sim*."""
     if platform == "ilink":
+        addresses = {"BASE_URL": sim.base_url, "CDN_BASE_URL": sim.cdn_base_url, "TOKEN": sim.token}
+    else:
+        addresses = {"BOT_ID": sim.bot_id, "SECRET": sim.secret, "WS_URL": sim.ws_url}
+    return config_on(platform, {f"WXSDK_{name}": value for name, value in addresses.items()})
+
+
+def config_on(platform: str, environment: Mapping[str, str]) -> Any:
+    """The config of a bot on the simulator that an *environment* names (``Playground.environment``)."""
+    if platform == "ilink":
         from ..ilink.config import WeixinConfig
 
         return WeixinConfig(
-            token=sim.token,
-            base_url=sim.base_url,
-            cdn_base_url=sim.cdn_base_url,
+            token=environment["WXSDK_TOKEN"],
+            base_url=environment["WXSDK_BASE_URL"],
+            cdn_base_url=environment["WXSDK_CDN_BASE_URL"],
             trusted_media_hosts=("127.0.0.1",),
             sends_per_second=None,  # the simulator blocks no bursts, and nobody waits for a test
         )
     from ..aibot.config import WSClientOptions
 
-    return WSClientOptions(sim.bot_id, sim.secret, ws_url=sim.ws_url, trusted_media_hosts=("127.0.0.1",))
+    return WSClientOptions(
+        environment["WXSDK_BOT_ID"],
+        environment["WXSDK_SECRET"],
+        ws_url=environment["WXSDK_WS_URL"],
+        trusted_media_hosts=("127.0.0.1",),
+    )
 
 
 def _from_ilink(message: Any) -> Reply:

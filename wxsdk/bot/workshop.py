@@ -18,7 +18,8 @@ from ..runtime.worker import next_number
 from .answers import deliver
 from .call import Call, Suspended
 from .choice_rules import key_in, list_text
-from .facts import Facts
+from .facts import CONVERSATIONAL, Facts
+from .merging import Merger
 from .message import Message
 from .questions import OpenQuestion, OpenQuestions
 from .routes import Match, Routes
@@ -45,6 +46,7 @@ class Workshop:
         questions: OpenQuestions,
         max_workers: int,
         max_conversations: int,
+        merge_window: float,
         state_ttl: Optional[float],
         apology: Optional[str],
     ) -> None:
@@ -68,16 +70,23 @@ class Workshop:
             max_left=max_conversations,
         )
         self._life = KeyedDispatcher(f"{name}-life", max_workers=1, clock=clock, on_error=self._defect)
+        self._merger = Merger(merge_window, clock, self._submit) if merge_window > 0 else None
         self._lock = threading.Lock()
         self._calls: Dict[Hashable, List[Call]] = {}  # handlers that run or wait, by lane
         self._idle = threading.Condition(self._lock)
         self._closed = False  # nothing new is begun: what comes stays in its inbox
 
+    def start(self) -> None:
+        """Start what does not start with the first message."""
+        if self._merger is not None:
+            self._merger.start()
+
     # numbers
 
     @property
     def queued(self) -> int:
-        return self._main.queued + self._urgent.queued
+        held_back = 0 if self._merger is None else self._merger.queued
+        return self._main.queued + self._urgent.queued + held_back
 
     @property
     def busy(self) -> int:
@@ -104,7 +113,15 @@ class Workshop:
         if command is not None and command[0].urgent:
             self._urgent.submit(message, partial(self._handle, message), message)  # a lane of its own
             return
-        self._main.submit(lane, partial(self._handle, message), message)
+        if self._merger is not None:
+            if facts.kind in CONVERSATIONAL and not self._is_command(facts):
+                self._merger.add(lane, message)
+                return
+            self._merger.flush(lane)
+        self._submit(message)
+
+    def _submit(self, message: Message) -> None:
+        self._main.submit((message.bot, message.facts.lane), partial(self._handle, message), message)
 
     def submit_turn(self, lane: Hashable, take_turn: Callable[[], None]) -> bool:
         """Let a conversation whose question ran out go on when *lane* has come to it."""
@@ -272,8 +289,9 @@ class Workshop:
 
     def end_threads(self, deadline: float) -> List[str]:
         """End the workers; the names of those still alive at *deadline*."""
+        merging = [] if self._merger is None else self._merger.stop(deadline)
         self._life.drain(self._left(deadline))
-        return [name for each in (self._main, self._urgent, self._life) for name in each.close(deadline)]
+        return merging + [name for each in (self._main, self._urgent, self._life) for name in each.close(deadline)]
 
     def _await_calls(self, deadline: float) -> bool:
         ident = threading.get_ident()

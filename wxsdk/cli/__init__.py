@@ -1,4 +1,4 @@
-"""The command line: ``wxsdk demo | login | echo | send | sim | doctor``."""
+"""The command line: ``wxsdk run | demo | login | echo | send | sim | doctor``."""
 
 from __future__ import annotations
 
@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"wxsdk {__version__}")
     parser.add_argument("-v", "--verbose", action="store_true", help="log everything (secrets stay hidden)")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_run(commands)
     _add_demo(commands)
     _add_login(commands)
     _add_echo(commands)
@@ -58,6 +59,16 @@ def _parser() -> argparse.ArgumentParser:
     _add_sim(commands)
     _add_doctor(commands)
     return parser
+
+
+def _add_run(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    run = commands.add_parser("run", help="run the Bot of a program, on the simulators if wanted")
+    run.add_argument("program", help="bot.py, bot.py:name, module or module:name")
+    run.add_argument("--sim", action="store_true", help="on the simulators, with a page to talk with the bot")
+    run.add_argument("--reload", action="store_true", help="start anew when a source file changes")
+    run.add_argument("--account", action="append", metavar="NAME", help="serve this saved account, too (repeatable)")
+    run.add_argument("--store", type=Path, help="an SQLite file that keeps messages, conversations and states")
+    run.set_defaults(run=_run_run)
 
 
 def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -132,6 +143,12 @@ def _port(text: str) -> int:
 
 
 # Each command's module is imported when it runs: `wxsdk --help` must not need the extras of all of them.
+
+
+def _run_run(options: argparse.Namespace) -> int:
+    from .run import run_program
+
+    return run_program(options)
 
 
 def _run_demo(options: argparse.Namespace) -> int:

@@ -1,0 +1,117 @@
+"""``wxsdk run``: the Bot of a program, live or on the simulators, restarted when its sources change if wanted."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional
+
+from .. import SQLiteStore, Store
+from ..bot.bot import Bot
+from ..bot.loading import file_of, load_bot
+from ..bot.trial import config_on
+from ..errors import ConfigError
+
+SIMULATED = "WXSDK_RUN_ON_SIMULATORS"  # set for a child whose parent runs the simulators
+INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+
+
+def run_program(options: argparse.Namespace) -> int:
+    """Run the Bot of ``options.program`` until Ctrl-C or SIGTERM.
+
+    Exit status: 0 it was stopped, 1 every bot has ended by itself or the program raised, 2 wrong usage or settings, 130
+    a second Ctrl-C came.
+    """
+    try:
+        if options.reload and SIMULATED not in os.environ:
+            return _run_reloading(options)
+        if options.sim:
+            with _playground() as page:
+                return _run_simulated(options, page.environment())
+        if SIMULATED in os.environ:
+            return _run_simulated(options, dict(os.environ))
+        return _run_live(options)
+    except KeyboardInterrupt:
+        print("\nEnded at once.", file=sys.stderr, flush=True)
+        os._exit(INTERRUPTED)  # who presses Ctrl-C twice does not wait for threads
+
+
+def _run_live(options: argparse.Namespace) -> int:
+    bot = load_bot(options.program)
+    for name in options.account or ():
+        bot.add(name)
+    store = _open_store(options)
+    if store is not None:
+        bot.use_store(store)
+    _say(f"Running {_named(bot)}. Ctrl-C stops.")
+    bot.run()
+    _say("Stopped.")
+    return 0
+
+
+def _run_simulated(options: argparse.Namespace, environment: Dict[str, str]) -> int:
+    bot = load_bot(options.program, simulated=True)
+    configs = {platform: config_on(platform, environment) for platform in ("ilink", "aibot")}
+    with bot.stand_in(configs, _open_store(options)):
+        _say("The bot runs on the simulators; no account is used. Ctrl-C stops.")
+        bot.run()
+    _say("Stopped.")
+    return 0
+
+
+def _run_reloading(options: argparse.Namespace) -> int:
+    from .reload import supervise
+
+    file = file_of(options.program)
+    folder = file.resolve().parent if file is not None else Path.cwd()
+    if file is not None and not file.is_file():
+        raise ConfigError(f"There is no file {file}.", remedy="Give the program with your Bot: wxsdk run bot.py")
+    arguments = _child_arguments(options)
+    with contextlib.ExitStack() as stack:
+        environment = dict(os.environ)
+        if options.sim:
+            environment.update(stack.enter_context(_playground()).environment())
+            environment[SIMULATED] = "1"
+        return supervise(arguments, environment, folder, _say)
+
+
+def _child_arguments(options: argparse.Namespace) -> List[str]:
+    accounts = [part for name in options.account or () for part in ("--account", name)]
+    store = ["--store", str(options.store)] if options.store else []
+    verbose = ["--verbose"] if options.verbose else []
+    return [sys.executable, "-m", "wxsdk", *verbose, "run", options.program, *accounts, *store]
+
+
+@contextlib.contextmanager
+def _playground() -> Iterator[Any]:
+    try:
+        from ..sim.page import Playground
+    except ImportError as exc:
+        raise ConfigError(
+            f"The simulators need {exc.name}, which is missing.", remedy="Run: pip install 'wxsdk[sim]'"
+        ) from exc
+    with Playground() as page:
+        _say(f"Talk with your bot at {page.url}")
+        yield page
+
+
+def _open_store(options: argparse.Namespace) -> Optional[Store]:
+    if not options.store:
+        return None
+    return SQLiteStore(options.store)
+
+
+def _named(bot: Bot) -> str:
+    names = list(bot.health())
+    if not names:
+        raise ConfigError(
+            "The program adds no bot.", remedy="Call bot.add(…) in it, name an account (--account NAME), or use --sim."
+        )
+    return ", ".join(names)
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
