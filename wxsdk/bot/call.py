@@ -56,6 +56,7 @@ class Call:
         self.thread = 0
         self.state = ChatState(received.store, facts.lane, workshop.clock, workshop.state_ttl)
         self.stop_reason: Optional[Callable[[], BaseException]] = None  # once set, what the handler does raises it
+        self.stop_notice = ""  # what then ends the streams
         self._keeps = received.store.durable
         self._steps = 0
         self._lock = threading.Lock()
@@ -78,7 +79,7 @@ class Call:
         with self._lock:
             if self.stop_reason is not None:
                 return
-            self.stop_reason = reason
+            self.stop_reason, self.stop_notice = reason, notice
             streams = list(self._streams)
             asking = self._asking
         for stream in streams:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any, Optional
 
 from ..aibot.stream_rules import StreamOutcome
@@ -18,6 +19,7 @@ class CallStream(AnswerStream):
         self._call = call
         self._inner = inner
         self._step = step
+        self._ending = threading.Lock()
         self.is_animated = inner.is_animated
 
     def __repr__(self) -> str:
@@ -52,7 +54,10 @@ class CallStream(AnswerStream):
         return self._inner.is_blank
 
     def break_off(self, notice: str) -> None:
-        self._inner.break_off(notice)
+        call = self._call
+        with self._ending:  # the handler and the one who ends it may both come here
+            if self._inner.outcome is None:
+                self._inner.break_off(notice if call.stop_reason is None else call.stop_notice)
 
 
 class ReplayedStream(AnswerStream):
