@@ -56,7 +56,8 @@ class Tally:
 def bot_process(folder: Path) -> Iterator[Callable[..., Dict[str, Any]]]:
     """A function that gives an order to the nursery and returns its answer."""
     program = Path(__file__).with_name("bot_nursery.py")
-    environment = {**os.environ, "XDG_STATE_HOME": str(folder), "PYTHONPATH": str(program.parents[2]), "NO_PROXY": "*"}
+    paths = os.pathsep.join(filter(None, [str(program.parents[2]), os.environ.get("PYTHONPATH")]))
+    environment = {**os.environ, "XDG_STATE_HOME": str(folder), "PYTHONPATH": paths, "NO_PROXY": "*"}
     process = subprocess.Popen(
         [sys.executable, str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
     )

@@ -9,6 +9,7 @@ from typing import Any, Callable, Iterator, List
 import pytest
 
 from tests.bench.bot_killing import kill_bots
+from tests.bench.bot_questions import open_questions
 from wxsdk import Bot, Message, SQLiteStore
 from wxsdk.bot.trial import config_for, simulators
 
@@ -162,3 +163,9 @@ def test_a_bot_that_ended_in_time_lets_its_handlers_finish(life: Life) -> None:
     assert begun.wait(5)
     assert bot.stop(5.0)
     assert life.said() == "done"
+
+
+def test_many_open_questions_cost_little_and_stop_at_once() -> None:
+    figures = open_questions(60)
+    assert figures["memory_kb"] < 100
+    assert figures["stop_s"] < 0.5
