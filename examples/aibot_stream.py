@@ -17,8 +17,9 @@ def make_client(options: WSClientOptions, model: Model) -> WSClient:
             stream.thinking()
             for token in model(frame.body.text.content):
                 stream.write(token)
-        if stream.outcome.state != "delivered":
-            print("not delivered:", stream.outcome.error)
+        outcome = stream.outcome  # there is one after the block
+        if outcome is not None and outcome.state != "delivered":
+            print("not delivered:", outcome.error)
 
     return client
 

@@ -248,7 +248,8 @@ def test_the_chat_is_the_group_else_the_user() -> None:
 
 def test_an_upload_answer_has_its_body() -> None:
     read = frame({"headers": {"req_id": "r"}, "errcode": 0, "body": {"upload_id": "u", "created_at": 1380000000}})
-    assert (read.body.upload_id, read.body.created_at) == ("u", 1380000000)
+    body: Any = read.body
+    assert (body.upload_id, body.created_at) == ("u", 1380000000)
     assert frame({"errcode": 0}).body is None
 
 

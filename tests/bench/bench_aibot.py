@@ -1,6 +1,6 @@
 """wxsdk against the official Python SDK for WeCom AI bots, on the same mock gateway, in one run.
 
-    python tests/bench/bench_aibot.py [--rounds 3] [--peer-python PATH]
+    python -m tests.bench.bench_aibot [--rounds 3] [--peer-python PATH]
 
 Without --peer-python the peer is installed into a temporary environment. Each round runs both, one after the other; the
 best of each counts, since what disturbs a run only ever makes it slower.

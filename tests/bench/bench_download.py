@@ -1,6 +1,6 @@
 """WeCom: the memory that save_file takes for 200 MiB, over the connected client.
 
-python tests/bench/bench_download.py [--mib 200]
+python -m tests.bench.bench_download [--mib 200]
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ import tempfile
 import threading
 import time
 
-from memory import peak_memory
-from sim_process import AIBOT, sim_process
-
+from tests.bench.memory import peak_memory
+from tests.bench.sim_process import AIBOT, sim_process
 from wxsdk import WSClient, WSClientOptions, WsFrame
 
 

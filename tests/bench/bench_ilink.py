@@ -1,6 +1,6 @@
 """iLink: media speed and memory against hashlib.md5, shutdown with a poll held, send_text against bare requests.
 
-    python tests/bench/bench_ilink.py [--mib 256]
+    python -m tests.bench.bench_ilink [--mib 256]
 
 The simulator runs in a process of its own. Aims: upload and download at 0.5 of the speed of MD5 over the same bytes,
 with at most 24 MiB of resident memory; shutdown within 0.2 s; send_text at most 1.3 times a bare request.
@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Callable, List
 
 import requests
-from memory import peak_memory
-from sim_process import ILINK, SimProcess, sim_process
 
+from tests.bench.memory import peak_memory
+from tests.bench.sim_process import ILINK, SimProcess, sim_process
 from wxsdk import MessageContext, WeixinClient, WeixinConfig
 
 ROUNDS = 3  # the best counts

@@ -1,6 +1,6 @@
 """What `import wxsdk` takes beyond `import requests`, each in fresh processes, in turns: as installed, and uncompiled.
 
-python tests/bench/bench_import.py [--runs 15]
+python -m tests.bench.bench_import [--runs 15]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """kill -9 at random moments, for both manners of a server.
 
-    python tests/bench/kill.py [--points 200] [--seed 0]
+    python -m tests.bench.kill [--points 200] [--seed 0]
 
 A bot with an SQLiteStore is killed while four users write 250 messages a second, started again, killed again …; then a
 last one finishes. Aims: lost 0; each kill hands over again at most the one message of each user that was being handled;
@@ -15,7 +15,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from killing import kill_series, nursery_process
+from tests.bench.killing import kill_series, nursery_process
 
 
 def main() -> None:

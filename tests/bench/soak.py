@@ -1,6 +1,6 @@
 """Both clients under random trouble for a given time.
 
-    python tests/bench/soak.py [--minutes 10] [--seed 0]
+    python -m tests.bench.soak [--minutes 10] [--seed 0]
 
 The simulators, their users and the trouble live in another process (``soak_platform``), so what grows here is ours.
 Aims: lost 0, doubled 0, growth of memory after the first minute below 5 MB, threads and descriptors flat.

@@ -19,6 +19,7 @@ from wxsdk.cli import credentials, doctor, main
 from wxsdk.cli.doctor import explain_health
 from wxsdk.core.redact import Secret
 from wxsdk.health import Health, HealthState
+from wxsdk.runtime.http import HttpDoor
 
 
 @pytest.fixture
@@ -135,7 +136,7 @@ def test_the_doctor_reaches_the_media_server_as_the_client_does(
 ) -> None:
     asked: List[Any] = []
 
-    class Noting(doctor.HttpDoor):
+    class Noting(HttpDoor):
         def __init__(self, **options: Any) -> None:
             asked.append(options["ciphers"])
             super().__init__(**options)

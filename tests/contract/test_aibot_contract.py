@@ -12,7 +12,7 @@ import struct
 import threading
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Type
 
 import pytest
 from Crypto.Cipher import AES
@@ -562,7 +562,7 @@ def test_pushes_name_their_chat(gateway: RawGateway, make_bot: Make) -> None:
     ],
 )
 def test_a_refusal_is_a_typed_error_with_its_facts(
-    gateway: RawGateway, make_bot: Make, errcode: int, kind: type
+    gateway: RawGateway, make_bot: Make, errcode: int, kind: Type[ApiError]
 ) -> None:
     gateway.answers["aibot_respond_msg"] = refusal(errcode, "no, secret-canary")
     client, frames = ready(make_bot)

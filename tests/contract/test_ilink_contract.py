@@ -12,7 +12,7 @@ import signal
 import threading
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Type
 
 import pytest
 from Crypto.Cipher import AES
@@ -159,7 +159,7 @@ def test_a_missing_code_is_success(server: RawILink, make_client: Make, answer: 
     ],
 )
 def test_a_code_in_either_place_is_a_typed_error(
-    server: RawILink, make_client: Make, answer: Dict[str, Any], kind: type
+    server: RawILink, make_client: Make, answer: Dict[str, Any], kind: Type[ApiError]
 ) -> None:
     server.answers["sendmessage"] = answer
     with pytest.raises(kind) as caught:
@@ -400,7 +400,7 @@ def test_a_retry_reuses_the_client_id(server: RawILink, make_client: Make) -> No
     [(USER, "", ConfigError), (USER, 5, ConfigError), ("", "x", ConfigError), ("1@chatroom", "x", Unsupported)],
 )
 def test_what_cannot_be_sent_is_refused_before_any_request(
-    server: RawILink, make_client: Make, to: str, text: Any, kind: type
+    server: RawILink, make_client: Make, to: str, text: Any, kind: Type[ApiError]
 ) -> None:
     with pytest.raises(kind):
         make_client().send_text(to, text)
@@ -687,7 +687,7 @@ def test_a_handler_may_shut_its_client_down(server: RawILink, make_client: Make)
 
 
 def test_run_returns_after_a_shutdown_from_elsewhere(server: RawILink, make_client: Make) -> None:
-    client = make_client(lambda _: client.shutdown())
+    client: WeixinClient = make_client(lambda _: client.shutdown())
     server.gives(batch(text_message("stop"), buf="c"))
     client.run()
     assert client.wait(0) is True

@@ -603,7 +603,7 @@ def test_a_store_that_cannot_be_made_private_is_refused(path: pathlib.Path, monk
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
     for change_nothing in (refused, lambda *_: None):  # a file of somebody else's; a file system without modes
-        monkeypatch.setattr(sqlite_file.os, "chmod", change_nothing)
+        monkeypatch.setattr(os, "chmod", change_nothing)
         with pytest.raises(ConfigError, match="Others can read"):
             SQLiteStore(path)
 
