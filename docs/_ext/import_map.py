@@ -17,7 +17,7 @@ BOX = 'shape=box, style="rounded,filled", fillcolor="#eef4fb", color="#5b7fa6", 
 FLOORS = (
     ("cli", "ext", "testing"),
     ("fleet", "sim"),
-    ("bot", "sim.page"),
+    ("bot", "accounts", "sim.page"),
     ("callback", "ilink", "aibot", "sim.ilink", "sim.aibot"),
     ("runtime",),
     ("core",),
@@ -29,11 +29,14 @@ def room_of(module: str) -> str:
     """The room that *module* ("wxsdk.sim.ilink.world") stands in.
 
     That is its package. Of the modules beside the packages, "basics" are those that import nothing (errors, health, the
-    version), log belongs to core, "testing" is for users' tests, and "wxsdk" is the front door: the names users import.
+    version), log belongs to core, "testing" is for users' tests (with the bot's trial
+    on the simulators), "accounts" the saved accounts, and "wxsdk" is the front door: the names users import.
     """
     parts = module.split(".")[1:]
-    if parts[:1] in (["testing"], ["pytest_plugin"]):
+    if parts[:1] in (["testing"], ["pytest_plugin"]) or parts == ["bot", "trial"]:
         return "testing"
+    if parts == ["accounts"]:
+        return "accounts"
     if not parts or parts == ["__main__"]:
         return "wxsdk"
     if parts == ["log"]:
