@@ -24,15 +24,18 @@ def words(text: str) -> Set[str]:
 # -- the table ----------------------------------------
 
 PURE_ROOT = words("_version errors health log")
-EDGE_ROOT = words("__init__ __main__ accounts pytest_plugin testing")
-# Modules of the two protocols that do things. Every other module of ilink and aibot is pure.
+EDGE_ROOT = words("__init__ __main__ pytest_plugin testing")
+# Modules of the protocols that do things. Every other module of ilink, aibot and callback is pure.
 SHELL = {
     "ilink": words(
         """api cdn client context handler in_progress inbox login outbound_run outbox ownership poll received run
         send_limits sending state tokens typing_indicator"""
     ),
     "aibot": words("ack_calls acks client connection delivery download inbox outbox run sending stream ticker upload"),
+    "callback": words("client desk exchange keeper received response_url stream"),
 }
+# Callback mode has the messages and cards of the WebSocket, so it may use what reads and checks them.
+NEIGHBOURS = {"callback": "aibot"}
 
 # Modules of the second floor that decide only. Every other module of bot does things.
 BOT_PURE = words("address arguments choice_rules chunks facts journal_rules merge_rules paragraphs routes state_rules")
@@ -51,12 +54,6 @@ ALLOWED: Dict[str, Set[str]] = {
     "wxsdk.aibot.cards": {"uuid"},  # likewise
     "wxsdk.aibot.callback_crypto": {"secrets"},  # the random bytes in front of what is encrypted
     "wxsdk.ilink.media": {"pathlib"},  # names, no files
-}
-
-# The one way from settings to files: from_env() of a configuration class reads the account that is named.
-READS_ACCOUNTS = {
-    ("wxsdk.ilink.config", "wxsdk.runtime.account_files"),
-    ("wxsdk.aibot.config", "wxsdk.runtime.account_files"),
 }
 
 # One door per dependency: top-level package -> the modules, or packages, that may import it.
@@ -93,6 +90,7 @@ PUBLIC = {
     *("wxsdk.ilink.handler", "wxsdk.ilink.media", "wxsdk.ilink.wire"),
     *("wxsdk.aibot.client", "wxsdk.aibot.config", "wxsdk.aibot.frames", "wxsdk.aibot.cards"),
     *("wxsdk.aibot.stream", "wxsdk.aibot.stream_rules"),
+    *("wxsdk.callback.client", "wxsdk.callback.config", "wxsdk.callback.stream"),
 }
 
 # -- reading the sources ----------------------------------------
@@ -213,12 +211,8 @@ def test_a_pure_module_imports_nothing_that_does_things(module: Module) -> None:
         f"{module.name} counts as pure, but imports {sorted(foreign)}. Let the caller pass in what these give, or, when"
         " doing things is its purpose, list it under SHELL."
     )
-    home = ("", "core", module.package)
-    past = [
-        name
-        for name in _own(module)
-        if (not _is_pure(name) or _package_of(name) not in home) and (module.name, name) not in READS_ACCOUNTS
-    ]
+    home = ("", "core", module.package, NEIGHBOURS.get(module.package, ""))
+    past = [name for name in _own(module) if not _is_pure(name) or _package_of(name) not in home]
     assert not past, f"{module.name} is pure and may import pure modules of the root and of its package, not {past}."
 
 
@@ -248,6 +242,10 @@ def test_runtime_knows_no_protocol(module: Module) -> None:
 @_for_each(_of_kind("shell"))
 def test_a_shell_joins_its_own_protocol_with_the_runtime(module: Module) -> None:
     past = [name for name in _own(module) if _package_of(name) not in ("", "core", "runtime", module.package)]
+    if module.package in NEIGHBOURS:
+        free = {"wxsdk.aibot.download"}  # pictures are fetched alike
+        near = NEIGHBOURS[module.package]
+        past = [name for name in past if not (_package_of(name) == near and _is_pure(name)) and name not in free]
     past += [name for name in _own(module) if not _package_of(name) and not _is_pure(name)]
     assert not past, f"{module.name} may import its package, the runtime and the pure root, not {past}."
 
@@ -260,7 +258,7 @@ def test_bot_stands_on_the_public_names_of_the_clients(module: Module) -> None:
     assert not past, f"{module.name} reaches behind the clients: {past}. Use what `import wxsdk` gives."
 
 
-@_for_each([module for module in MODULES if module.package in ("ilink", "aibot", "runtime", "core")])
+@_for_each([module for module in MODULES if module.package in ("ilink", "aibot", "callback", "runtime", "core")])
 def test_no_client_knows_of_bot(module: Module) -> None:
     past = [name for name in _own(module) if _package_of(name) == "bot"]
     assert not past, f"{module.name} imports {past}, which stands on it."

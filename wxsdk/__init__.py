@@ -93,6 +93,10 @@ if TYPE_CHECKING:
     from .bot.bot import Bot
     from .bot.facts import Choice
     from .bot.message import Attachment, Message, Quote
+    from .callback.client import CallbackClient
+    from .callback.config import CallbackOptions
+    from .callback.request_rules import CallbackResponse
+    from .callback.stream import CallbackStream
     from .core.outbox_rules import OutboxItem
     from .core.textsplit import split_text
     from .health import Health, HealthState
@@ -125,6 +129,10 @@ __all__ = [
     "Bot",
     "Button",
     "CDNMedia",
+    "CallbackClient",
+    "CallbackOptions",
+    "CallbackResponse",
+    "CallbackStream",
     "Cancelled",
     "CardAction",
     "CardImage",
@@ -272,12 +280,16 @@ _NAMES_OF = {  # as they are imported above
     ".bot.bot": "Bot",
     ".bot.facts": "Choice",
     ".bot.message": "Attachment Message Quote",
+    ".callback.client": "CallbackClient",
+    ".callback.config": "CallbackOptions",
+    ".callback.request_rules": "CallbackResponse",
+    ".callback.stream": "CallbackStream",
     ".core.outbox_rules": "OutboxItem",
     ".runtime.sqlite_store": "SQLiteStore",
     ".runtime.store": "MemoryStore Store",
     ".core.textsplit": "split_text",
 }
-_PACKAGES = ("accounts", "aibot", "bot", "ilink", "runtime", "sim", "testing")
+_PACKAGES = ("aibot", "bot", "ilink", "runtime", "sim", "testing")
 _HOMES: Dict[str, str] = {name: module for module, names in _NAMES_OF.items() for name in names.split()}
 
 

@@ -213,6 +213,17 @@ class Adapter(abc.ABC):
     def show_chosen(self, target: Target, question: Any, key: str) -> None:  # noqa: B027  without cards, there is none
         """Update the card of *question* to show what was chosen. *target*: the click."""
 
+    # conversations
+
+    def hold(self, answer: Any, asked: Any) -> None:  # noqa: B027  only where an answer belongs to one message
+        """The origin *answer* answers a question that the handler of *asked* put, and the handler goes on with it.
+
+        Called before *answer* is finished; what the handler says next may be the answer to it.
+        """
+
+    def let_go(self, origin: Any) -> None:  # noqa: B027
+        """The handler says nothing more in answer to *origin*: it waits for the next message, or has ended."""
+
     # pushing
 
     @abc.abstractmethod

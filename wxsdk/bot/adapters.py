@@ -12,6 +12,7 @@ from .adapter import Adapter
 ADAPTERS: Dict[str, Tuple[str, str, str]] = {  # name of the config's class -> platform, module, adapter
     "WeixinConfig": ("ilink", "wxsdk.bot.ilink", "ILinkAdapter"),
     "WSClientOptions": ("aibot", "wxsdk.bot.aibot", "AiBotAdapter"),
+    "CallbackOptions": ("callback", "wxsdk.bot.callback", "CallbackAdapter"),
 }
 
 

@@ -31,41 +31,10 @@ _ENDINGS = {  # what WeCom shows as a picture, a video, a voice; anything else g
 _GONE = (InvalidReqId, StreamExpired, LimitExceeded, Unsupported)  # the message can be answered by a push alone
 
 
-class AiBotAdapter(Adapter):
-    """See ``Adapter``. The origin is a WsFrame."""
+class WeComAdapter(Adapter):
+    """Reads the frames of WeCom, however they came. The origin is a WsFrame."""
 
-    platform = "aibot"
-
-    def __init__(self, name: str, config: WSClientOptions, store: Optional[Store], **options: Any) -> None:
-        self.name = name
-        self.client: WSClient = WSClient(config, store=store, **options)
-        self._failure: Optional[OnFailure] = None
-        self.client.on_error(self._on_error)
-
-    # life
-
-    def attach(self, receiver: Receiver, on_failure: OnFailure) -> None:
-        self._failure = on_failure
-        self.client.set_receiver(receiver)
-
-    def start(self) -> None:
-        self.client.connect()
-
-    def stop(self, timeout: float) -> bool:
-        return self.client.disconnect(timeout)
-
-    def ended(self) -> Tuple[bool, Optional[BaseException]]:
-        try:
-            return self.client.wait(0), None
-        except Exception as exc:  # noqa: BLE001  whatever ended the client
-            return True, exc
-
-    def health(self) -> Health:
-        return self.client.health()
-
-    def _on_error(self, exc: BaseException) -> None:
-        if self._failure is not None:
-            self._failure(exc)
+    client: Any
 
     # reading
 
@@ -106,20 +75,58 @@ class AiBotAdapter(Adapter):
     def save(self, origin: WsFrame, file: FileInfo, dest: Path, progress: Optional[Progress]) -> Path:
         url, key = file.token
         if dest.is_dir():
-            return self.client.save_file(url, key, dest)
-        content, _ = self.client.download_file(url, key)
-        dest.write_bytes(content)
+            saved: Path = self.client.save_file(url, key, dest)
+            return saved
+        dest.write_bytes(self.read(origin, file))
         return dest
 
     def read(self, origin: WsFrame, file: FileInfo) -> bytes:
         url, key = file.token
-        return self.client.download_file(url, key)[0]
+        content: bytes = self.client.download_file(url, key)[0]
+        return content
 
     def dump(self, origin: WsFrame) -> str:
         return json.dumps(origin.raw)
 
     def load(self, text: str) -> WsFrame:
         return WsFrame(json.loads(text))
+
+
+class AiBotAdapter(WeComAdapter):
+    """See ``Adapter``. The origin is a WsFrame."""
+
+    platform = "aibot"
+
+    def __init__(self, name: str, config: WSClientOptions, store: Optional[Store], **options: Any) -> None:
+        self.name = name
+        self.client: WSClient = WSClient(config, store=store, **options)
+        self._failure: Optional[OnFailure] = None
+        self.client.on_error(self._on_error)
+
+    # life
+
+    def attach(self, receiver: Receiver, on_failure: OnFailure) -> None:
+        self._failure = on_failure
+        self.client.set_receiver(receiver)
+
+    def start(self) -> None:
+        self.client.connect()
+
+    def stop(self, timeout: float) -> bool:
+        return self.client.disconnect(timeout)
+
+    def ended(self) -> Tuple[bool, Optional[BaseException]]:
+        try:
+            return self.client.wait(0), None
+        except Exception as exc:  # noqa: BLE001  whatever ended the client
+            return True, exc
+
+    def health(self) -> Health:
+        return self.client.health()
+
+    def _on_error(self, exc: BaseException) -> None:
+        if self._failure is not None:
+            self._failure(exc)
 
     # answering
 
@@ -258,7 +265,7 @@ class BubbleStream(AnswerStream):
 class PushStream(AnswerStream):
     """The answer to an event, which takes no stream: it is pushed when it is finished."""
 
-    def __init__(self, adapter: AiBotAdapter, target: Target) -> None:
+    def __init__(self, adapter: Adapter, target: Target) -> None:
         self._adapter = adapter
         self._target = target
         self._text = ""

@@ -235,6 +235,11 @@ class Bot:
             self.stop()
             self._adapters, self._store = before
 
+    @property
+    def clients(self) -> Dict[str, Any]:
+        """The clients that ``add`` made, by the names of their bots."""
+        return {name: adapter.client for name, adapter in self._adapters.items()}
+
     def _free_name(self, platform: str) -> str:
         names = (platform, *(f"{platform}-{number}" for number in range(2, len(self._adapters) + 3)))
         return next(name for name in names if name not in self._adapters)

@@ -173,6 +173,7 @@ class Call:
                 if not is_said or known is not None:
                     self._send_question(question, step)
                 self._note(step, journal.Row(kind, journal.ASKED, wall + timeout))
+            self.adapter.let_go(self.newest)
         except BaseException:
             if self.workshop.questions.close(self.lane, asked):
                 self._asking = None
@@ -237,6 +238,7 @@ class Call:
         value = key if asked.question.options is not None else self.adapter.dump(answer.raw)
         row = journal.Row(self._kind(asked), journal.ANSWERED, {"answer": value})
         asked.let_go.acquire()
+        self.adapter.hold(answer.raw, self.newest)
         answer.received.finish([self._put(asked.step, row)] if self._keeps else (), answer.also)
         if answer.facts.kind in CONVERSATIONAL:  # a click takes fewer kinds of answers than a message
             self.newest, self.newest_facts = answer.raw, answer.facts
@@ -310,6 +312,7 @@ class Call:
             keys = (journal.row_key(self.received.key, step) for step in range(self._steps))
             changes += [Delete(journal.TABLE, key) for key in keys]
         self.received.finish(changes, self.also)
+        self.adapter.let_go(self.newest)
 
     def over(self) -> None:
         """The handler's thread is through with it."""

@@ -23,6 +23,7 @@ from .gateway import Gateway
 from .media import MediaServer
 from .rules import Rules
 from .state import Settings, Violation, World
+from .webhook import Webhook
 
 log = logging.getLogger("wxsdk.sim.aibot.simulator")
 
@@ -69,6 +70,7 @@ class FrameDesk(Desk):
         self.world = World(settings)
         self.media = MediaServer(clock)
         self.gateway: Gateway
+        self.webhook: Optional[Webhook] = None
         self.frames: List[SimFrame] = []
         self.pings: List[SimFrame] = []
         self.subscribes: List[SimFrame] = []

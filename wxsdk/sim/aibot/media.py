@@ -5,6 +5,7 @@ memory, with trouble on order.
 from __future__ import annotations
 
 import base64
+import json
 import logging
 import os
 import re
@@ -40,6 +41,8 @@ class SimMedia:
     """How many requests it has met."""
     headers: List[Dict[str, str]] = field(default_factory=list, repr=False)
     """Of each request, by their lower-case names."""
+    shared: bool = False
+    """Encrypted with the EncodingAESKey of callback mode, so that the message carries no aeskey."""
 
     @property
     def data(self) -> bytes:
@@ -129,6 +132,15 @@ class MediaServer:
         self._thread: Optional[threading.Thread] = None
         self._wake: Optional[socket.socket] = None
         self._over = threading.Event()
+        self.shared_key: Optional[bytes] = None
+        """In callback mode, the key of all media (docs/protocol/callback, 1)."""
+        self.respond: Optional[Callable[[str, bytes], Dict[str, Any]]] = None
+        """In callback mode, takes a POST to a response_url: its code and body; returns the answer."""
+
+    def base_url(self) -> str:
+        """Where the server listens; starts it."""
+        with self._lock:
+            return f"http://127.0.0.1:{self._running()}"
 
     def offer(
         self,
@@ -142,7 +154,7 @@ class MediaServer:
         """Serve *content* under a fresh signed URL. *disposition*: a key of DISPOSITIONS, or a whole header
         value.
         """
-        key = os.urandom(32) if encrypt else None
+        key = (self.shared_key or os.urandom(32)) if encrypt else None
         made = base64.b64encode(key).decode("ascii") if key else None
         header = DISPOSITIONS[disposition](name) if disposition in DISPOSITIONS else disposition
         token = secrets.token_hex(8)
@@ -156,6 +168,7 @@ class MediaServer:
                 name,
                 header,
                 self._clock(),
+                shared=encrypt and self.shared_key is not None,
             )
             self._items[token] = media
         return media
@@ -212,6 +225,9 @@ class MediaServer:
         return self._answer(Request(environ))(environ, start_response)
 
     def _answer(self, request: Request) -> Response:
+        if request.path == "/aibot/response" and request.method == "POST" and self.respond is not None:
+            answer = self.respond(request.args.get("response_code", ""), request.get_data())
+            return Response(json.dumps(answer), mimetype="application/json")
         with self._lock:
             media = self._items.get(request.path.rpartition("/")[2])
             trouble = self._trouble()

@@ -30,10 +30,12 @@ from .errors import SimError, SimTimeout
 from .faults import AckFault, AiBotFaults
 from .gateway import Gateway
 from .media import SimMedia
+from .seal import Seal, mint_key
 from .state import Bubble, Settings, Violation
 from .uploads import Upload
 from .users import SimUser
 from .views import SimGroup, SimMessage, SimSent
+from .webhook import SimCallback, Webhook
 
 __all__ = [
     "HOSTILE_NAMES",
@@ -43,6 +45,7 @@ __all__ = [
     "ConnectionRecord",
     "Generated",
     "Settings",
+    "SimCallback",
     "SimError",
     "SimFrame",
     "SimGroup",
@@ -64,6 +67,10 @@ class AiBotSim:
     server context makes ws_url a wss one. *port*: where to listen, a free port when 0. The other switches are
     attributes of ``settings`` and may be turned at any time; see Settings.
 
+    *callback_url*: call this address for what the users say, as in callback mode (docs/protocol/callback), in place of
+    pushing it over a connection; signed and encrypted with *token* and *encoding_aes_key*, fresh ones when None. A
+    message's answers are judged as a connection's are: see ``violations`` and ``callbacks``.
+
     All methods may be called from any thread. Threads are daemons named ``wxsdk-sim-…`` and are joined by
     stop().
     """
@@ -81,6 +88,9 @@ class AiBotSim:
         kick_keeps_open: bool = False,
         record_frames: bool = True,
         port: int = 0,
+        callback_url: Optional[str] = None,
+        token: Optional[str] = None,
+        encoding_aes_key: Optional[str] = None,
     ) -> None:
         self.settings = Settings(drops_equal_final, enforce_rates, errors_without_req_id, kick_keeps_open)
         self.bot_id = bot_id
@@ -96,6 +106,10 @@ class AiBotSim:
         self._groups: Dict[str, SimGroup] = {}
         self.faults = AiBotFaults(self._desk)
         self.add_bot(self.bot_id, self.secret)
+        self.token = token if token is not None else wire.mint("token")
+        self.encoding_aes_key = encoding_aes_key if encoding_aes_key is not None else mint_key()
+        if callback_url is not None:
+            self.callback_url = callback_url
         self._desk.world.touched = lambda bubble: self._desk.changed.tell("bubble", self._message(bubble))
 
     # -- life ----------------------------------------
@@ -113,6 +127,8 @@ class AiBotSim:
         self._desk.stopped.set()
         self._desk.notify()  # whoever waits leaves
         ended = self._gateway.stop()
+        if self._desk.webhook is not None:
+            ended = self._desk.webhook.join() and ended
         ended = self.faults.join(1.0) and ended
         return self._desk.media.stop() and ended
 
@@ -157,6 +173,39 @@ class AiBotSim:
     @property
     def port(self) -> int:
         return self._gateway.port
+
+    # -- callback mode ----------------------------------------
+
+    @property
+    def callback_url(self) -> Optional[str]:
+        """The bot's address in callback mode; None while users' messages are pushed over connections."""
+        return None if self._desk.webhook is None else self._desk.webhook.url
+
+    @callback_url.setter
+    def callback_url(self, url: str) -> None:
+        seal = Seal(self.token, self.encoding_aes_key)
+        self._desk.webhook = Webhook(self._desk, url, self.bot_id, seal)
+        self._desk.media.shared_key = seal.key
+        self._desk.media.respond = self._desk.webhook.respond
+
+    @property
+    def webhook(self) -> Webhook:
+        """What calls the bot; ``answer_seconds`` (5) and ``refresh_seconds`` may be turned. SimError without a
+        callback_url.
+        """
+        if self._desk.webhook is None:
+            raise SimError("there is no callback_url")
+        return self._desk.webhook
+
+    @property
+    def callbacks(self) -> List[SimCallback]:
+        """Every HTTP request to the bot, in order, with what came back."""
+        with self._desk.changed:
+            return [] if self._desk.webhook is None else list(self._desk.webhook.calls)
+
+    def verify_callback(self) -> None:
+        """Ask the bot's address to prove itself, as the administration page does when it is saved; SimError else."""
+        self.webhook.verify()
 
     # -- who is there ----------------------------------------
 

@@ -267,12 +267,19 @@ class SimUser(Viewer):
         task_id: Optional[str] = None,
         raw_controls: bool = False,
     ) -> SimSent:
+        webhook = self._desk.webhook
         with self._desk.changed:
             bot_id = bot or next(iter(self._desk.world.bots))
-            self._desk.await_subscriber(bot, wait)
+            if webhook is None:
+                self._desk.await_subscriber(bot, wait)
             request = self._desk.world.open_request(bot_id, kind, chat, self.id, self._desk.clock(), task_id)
         frame = {"cmd": cmd, "headers": {"req_id": request.req_id}, "body": body}
         sent = SimSent(self._desk, frame, media, bot, chat)
+        if webhook is not None:
+            webhook.deliver(request, body)
+            sent.delivered = True
+            self._desk.changed.tell("said", sent)
+            return sent
         data = wire.frame(wire.dumps_raw_controls(frame)) if raw_controls else wire.as_wire(frame)
         sent.delivered = self._desk.push(bot, data, 0)
         self._desk.changed.tell("said", sent)
@@ -297,7 +304,7 @@ class SimUser(Viewer):
 
 
 def _reference(media: SimMedia) -> Dict[str, Any]:
-    return {"url": media.url} if media.aeskey is None else {"url": media.url, "aeskey": media.aeskey}
+    return {"url": media.url} if media.aeskey is None or media.shared else {"url": media.url, "aeskey": media.aeskey}
 
 
 def _quote(quote: Any) -> Dict[str, Any]:
