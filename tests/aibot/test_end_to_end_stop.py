@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import random
+import signal
 import ssl
+import sys
 import threading
 import time
 from pathlib import Path
-from typing import Callable, List, Optional
+from typing import Any, Callable, List, Optional
 
 import pytest
 
 from tests.aibot.conftest import MakeClient
+from tests.delivery.waiting import until
 from tests.runtime.servers import Peer, RawServer
 from wxsdk.aibot.client import WSClient
 from wxsdk.aibot.config import WSClientOptions
 from wxsdk.aibot.frames import WsFrame
 from wxsdk.aibot.logger import DefaultLogger
 from wxsdk.aibot.stream import ReplyStream
-from wxsdk.errors import AlreadyRunning, ConnectionLost, Kicked, ReconnectExhausted, TransportError
+from wxsdk.errors import AlreadyRunning, ConfigError, ConnectionLost, Kicked, ReconnectExhausted, TransportError
 from wxsdk.health import HealthState
 from wxsdk.runtime.store import MemoryStore
 from wxsdk.sim.aibot.simulator import AiBotSim
@@ -29,9 +33,9 @@ PROMISE = 0.2  # seconds that disconnect() may take from any state
 TRIES = 3  # the best one counts, since the machine may be busy
 
 
-def seconds_to_stop(client: WSClient) -> float:
+def seconds_to_stop(client: WSClient, **settings: float) -> float:
     began = time.perf_counter()
-    assert client.disconnect()
+    assert client.disconnect(**settings)
     return time.perf_counter() - began
 
 
@@ -100,7 +104,7 @@ def test_an_open_stream_keeps_disconnect_for_its_farewell_at_most(
         client = make_client()
         stream = _stream_of(sim, client)
         sim.faults.half_open()
-        took.append(seconds_to_stop(client))
+        took.append(seconds_to_stop(client, drain=0))
         assert stream.outcome is not None
     assert min(took) <= 0.1 + PROMISE
 
@@ -294,8 +298,92 @@ def test_what_was_received_before_the_stop_is_still_handled(sim: AiBotSim, make_
     while client.health().queued < 2:
         assert client.is_connected
     client.on_disconnected(lambda reason: release.set())
-    assert client.disconnect()
+    assert client.disconnect(drain=0)
     assert sorted(handled) == ["0", "1", "2"]
+
+
+class SlowBot:
+    """Answers every text in two halves; the second one is written when *go_on* is set."""
+
+    def __init__(self, client: WSClient) -> None:
+        self.begun, self.go_on = threading.Semaphore(0), threading.Event()
+        self.errors: List[BaseException] = []
+        self.client = client
+        client.on_error(self.errors.append)
+        client.on_message_text(self.answer)
+
+    def answer(self, frame: WsFrame) -> None:
+        with self.client.open_stream(frame) as stream:
+            stream.write("one half ")
+            self.begun.release()
+            self.go_on.wait(10)
+            stream.write("and the other")
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_answers_that_run_or_wait_end_whole_before_the_connection_goes(
+    sim: AiBotSim, make_client: MakeClient, workers: int
+) -> None:
+    bot = SlowBot(make_client(max_workers=workers))
+    bot.client.connect(wait=5)
+    for number in range(3):
+        sim.user(f"user{number}").says("go")
+    assert bot.begun.acquire(timeout=5)
+    open_at_the_end: List[int] = []
+    bot.client.on_disconnected(lambda reason: open_at_the_end.append(len(sim.thinking())))
+    stopping = threading.Thread(target=bot.client.disconnect)
+    stopping.start()
+    until(lambda: bot.client._run is not None and bot.client._run.stopping)
+    bot.go_on.set()
+    stopping.join(5)
+    assert not stopping.is_alive()
+    assert [sim.user(f"user{number}").expects().text for number in range(3)] == ["one half and the other"] * 3
+    assert (bot.errors, open_at_the_end) == ([], [0])
+
+
+@pytest.mark.parametrize(("timeout", "drain"), [(5.0, 0.1), (0.1, 5.0), (5.0, 0.0)])
+def test_a_drain_that_is_over_ends_the_answer_with_a_notice(
+    sim: AiBotSim, make_client: MakeClient, timeout: float, drain: float
+) -> None:
+    bot = SlowBot(make_client())
+    bot.client.connect(wait=5)
+    sim.user("alice").says("go")
+    assert bot.begun.acquire(timeout=5)
+    sim.wait_for(sim.thinking)
+    began = time.monotonic()
+    stopping = threading.Thread(target=bot.client.disconnect, args=(timeout,), kwargs={"drain": drain})
+    stopping.start()
+    assert sim.user("alice").expects().text.startswith("one half \n\n（")
+    assert time.monotonic() - began < 2.0
+    bot.go_on.set()
+    stopping.join(5)
+    assert not stopping.is_alive()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGTERM cannot be caught there")
+def test_run_lets_a_running_answer_end_after_sigterm(sim: AiBotSim, make_client: MakeClient) -> None:
+    client = make_client()
+
+    @client.on_message_text
+    def answer(frame: WsFrame) -> None:
+        with client.open_stream(frame) as stream:
+            stream.write("one half ")
+            os.kill(os.getpid(), signal.SIGTERM)
+            until(lambda: client._run is not None and client._run.stopping)
+            stream.write("and the other")
+
+    client.on_authenticated(lambda: sim.user("alice").says("go"))
+    client.run(drain=5)
+    assert sim.user("alice").expects().text == "one half and the other"
+
+
+@pytest.mark.parametrize("odd", ["5", None, float("nan"), 1e12])
+def test_an_odd_drain_is_refused_before_anything_starts(client: WSClient, odd: Any) -> None:
+    with pytest.raises(ConfigError, match="drain"):
+        client.run(drain=odd)
+    with pytest.raises(ConfigError, match="drain"):
+        client.disconnect(drain=odd)
+    assert client.health().state is HealthState.STOPPED
 
 
 def test_a_handler_that_never_returns_is_named_and_not_waited_for(

@@ -251,7 +251,7 @@ def test_a_stop_ends_open_streams_before_the_socket_goes(sim: AiBotSim, make_cli
     assert writing.wait(5)
     sim.wait_for(sim.thinking)  # else "nobody is thinking" would be true before the first frame came
     threading.Thread(target=lambda: sim.wait_for(lambda: not sim.thinking()) and stopped.set()).start()
-    assert bot.client.disconnect()
+    assert bot.client.disconnect(drain=0)
     assert sim.user("alice").expects().text == f"unfinished\n\n{StreamNotices().broken}"
     assert bot.outcome().state == "delivered"
     assert [type(error) for error in bot.errors] == [ConnectionLost]
@@ -266,7 +266,7 @@ def _cut(sim: AiBotSim, client: WSClient, begin: Write) -> ReplyStream:
     sim.user("alice").says("x")
     stream = client.open_stream(frames.get(timeout=5))
     begin(stream)
-    assert client.disconnect()
+    assert client.disconnect(drain=0)
     return stream
 
 
@@ -414,4 +414,5 @@ def test_a_stream_that_was_begun_and_forgotten_is_ended_by_the_stop(sim: AiBotSi
         sim.user("alice").says("x")
         sim.wait_for(lambda: sim.thinking())
         gc.collect()
+        assert client.disconnect(drain=0.1)
     assert not sim.thinking()

@@ -36,6 +36,8 @@ from .upload import FileLike, Progress, upload
 from .upload_rules import UploadMediaResult
 
 DEFAULT_SHUTDOWN = 5.0  # seconds
+DEFAULT_DRAIN = 5.0  # seconds; an answer that is being written usually ends within that
+END_GRACE = 0.5  # seconds that are left for ending the threads when the drain has taken all the time
 NEWS_GRACE = 5.0  # seconds that wait() gives on_error to hear why the client ended; usually under a millisecond
 OUTBOX_FAREWELL = 1.0  # seconds that disconnect() gives a push of the outbox to be acknowledged; else nobody knows
 STREAM_FAREWELL = 1.0  # seconds that disconnect() gives open streams to end their messages; none when none is open
@@ -102,19 +104,23 @@ class WSClient(Callbacks, Sending):
             self._end(run, DEFAULT_SHUTDOWN)
         raise error
 
-    def disconnect(self, timeout: float = DEFAULT_SHUTDOWN) -> bool:
-        """Stop: end the connection, fail every waiting call, let the callbacks that wait run, end the threads.
+    def disconnect(self, timeout: float = DEFAULT_SHUTDOWN, *, drain: float = DEFAULT_DRAIN) -> bool:
+        """Stop: let callbacks and open streams end, end the connection, fail every waiting call, end the threads.
 
-        Takes milliseconds, at most *timeout* seconds; True when all threads have ended, those of earlier connect()s
-        included. Called again, it waits for those that are left. From a callback it does not wait for that callback;
-        from a logger or a store, on a thread that the client lives by, it waits for nothing.
+        drain: seconds, at most *timeout*, in which callbacks that run or wait, and open streams, may end while the
+        connection stays; what is open after that ends with a notice. Without any, all of it takes milliseconds, else at
+        most *timeout* seconds and 0.5 s. True when all threads have ended, those of earlier connect()s included. Called
+        again, it waits for those that are left. From a callback it does not wait for that callback; from a logger or a
+        store, on a thread that the client lives by, it waits for nothing.
         """
-        timeout = check_seconds("timeout", timeout)
+        timeout, drain = check_seconds("timeout", timeout), check_seconds("drain", drain)
         run = self._run
         deadline = self._clock.now() + timeout
         has_ended = True
         if run is not None:
-            has_ended = self._end(run, timeout) and not run.alive(deadline)
+            has_ended = self._end(run, timeout, drain)
+            deadline = max(deadline, self._clock.now())
+            has_ended = has_ended and not run.alive(deadline)
         has_ended = not self._earlier.alive(deadline) and has_ended
         self._downloads.close()  # those of a client that is not connected, too
         return has_ended
@@ -136,12 +142,16 @@ class WSClient(Callbacks, Sending):
             raise run.error
         return True
 
-    def run(self) -> None:
-        """Connect, and serve until Ctrl-C, SIGTERM, disconnect() or the client's own end (raised as by wait())."""
+    def run(self, *, drain: float = DEFAULT_DRAIN) -> None:
+        """Connect, and serve until Ctrl-C, SIGTERM, disconnect() or the client's own end (raised as by wait()).
+
+        drain: as of disconnect(), for an end by a signal; a second Ctrl-C ends it.
+        """
+        drain = check_seconds("drain", drain)
         try:
             wait_until_stopped(self.wait, start=self.connect)
         finally:
-            self.disconnect()
+            self.disconnect(drain=drain)
 
     def __enter__(self) -> WSClient:
         return self.connect()
@@ -303,18 +313,28 @@ class WSClient(Callbacks, Sending):
             join_all(run.connection.workers, self._clock, deadline)
             run.left = True
 
-    def _end(self, run: Run, timeout: float) -> bool:
+    def _end(self, run: Run, timeout: float, drain: float = 0.0) -> bool:
         """See ``disconnect``."""
+        deadline = self._clock.now() + timeout
         with self._life:
             first, run.stopping = not run.stopping, True
         if first:
             try:
-                return self._stop(run, self._clock.now() + timeout)
+                self._drain(run, min(drain, timeout))
+                return self._stop(run, max(deadline, self._clock.now() + END_GRACE))
             finally:
                 run.connection.stop()  # a Ctrl-C may have come before it
                 run.ended.set()
                 run.stopped.set()
-        return run.stopped.is_set() if run.is_inside else run.stopped.wait(timeout)
+        return run.stopped.is_set() if run.is_inside else run.stopped.wait(timeout + END_GRACE)
+
+    def _drain(self, run: Run, seconds: float) -> None:
+        """Let the callbacks and streams end while they can still send; not for a client that has ended by itself."""
+        if run.is_at_work or run.ended.is_set() or seconds <= 0:
+            return
+        deadline = self._clock.now() + seconds
+        run.delivery.drain(deadline)
+        self._streams.wait(deadline)
 
     def _stop(self, run: Run, deadline: float) -> bool:
         at_work = run.is_at_work

@@ -55,13 +55,16 @@ class OpenStreams:
             self._open.add(stream)
         return stream
 
+    def wait(self, deadline: float) -> None:
+        """Wait until every open stream has its outcome, or until *deadline*."""
+        for stream in self._snapshot():
+            stream._done.wait(max(deadline - self._clock.now(), 0.0))
+
     def break_off(self, deadline: float) -> None:
         """The client stops: end every open stream with what it has, and wait for that until *deadline*."""
-        streams = self._snapshot()
-        for stream in streams:
+        for stream in self._snapshot():
             stream._break_off()
-        for stream in streams:
-            stream._done.wait(max(deadline - self._clock.now(), 0.0))
+        self.wait(deadline)
 
     def abandon(self) -> None:
         """The client has ended: nothing can be sent any more, so every open stream gets its outcome now."""
