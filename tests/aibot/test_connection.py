@@ -125,13 +125,19 @@ def event(eventtype: str) -> Any:
 
 def test_the_subscribe_comes_first_and_carries_what_the_options_say(stage: Stage) -> None:
     ws = StubWs()
-    connection = stage.start(ws, scene=3, plug_version="1.2")
+    connection = stage.start(ws, scene=3, plug_version="1.2", device_id="host-1")
     stage.news.wait("authenticated")
     assert connection.state is State.READY
     (subscribe,) = ws.sent
     assert subscribe["cmd"] == "aibot_subscribe"
     assert subscribe["headers"]["req_id"].startswith("aibot_subscribe_")
-    assert subscribe["body"] == {"bot_id": "bot", "secret": "the-secret", "scene": 3, "plug_version": "1.2"}
+    assert subscribe["body"] == {
+        "bot_id": "bot",
+        "secret": "the-secret",
+        "scene": 3,
+        "plug_version": "1.2",
+        "device_id": "host-1",
+    }
 
 
 def test_pings_go_out_every_interval_as_json(stage: Stage) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from wxsdk.aibot import frames_out as outgoing
 from wxsdk.aibot.bodies import Feedback, MarkdownBody, TextBody, stream_body
 from wxsdk.aibot.cards import Button, TemplateCard
+from wxsdk.aibot.config import WSClientOptions
 from wxsdk.aibot.frames import WsCmd, WsFrame
 from wxsdk.errors import ConfigError, LimitExceeded, Unsupported
 
@@ -30,13 +31,11 @@ def event(kind: str, received_at: float = NOW, **payload: Any) -> WsFrame:
 
 
 def test_a_subscribe_carries_the_credentials_and_what_is_set() -> None:
-    assert outgoing.subscribe("q", "b", "s", None, None).body == {"bot_id": "b", "secret": "s"}
-    assert outgoing.subscribe("q", "b", "s", 7, "1.0").body == {
-        "bot_id": "b",
-        "secret": "s",
-        "scene": 7,
-        "plug_version": "1.0",
-    }
+    assert outgoing.subscribe("q", WSClientOptions("b", "s")).body == {"bot_id": "b", "secret": "s"}
+    full = outgoing.subscribe("q", WSClientOptions("b", "s", scene=0, plug_version="1.0", device_id="d"))
+    assert full.body == {"bot_id": "b", "secret": "s", "scene": 0, "plug_version": "1.0", "device_id": "d"}
+    assert "'s'" not in repr(full)
+    assert json.loads(full.encoded())["body"]["secret"] == "s"
     assert outgoing.ping("p").encoded() == '{"cmd":"ping","headers":{"req_id":"p"}}'
 
 

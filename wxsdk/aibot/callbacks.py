@@ -56,8 +56,8 @@ class Callbacks:
         return self._register("reconnecting", handler)
 
     def on_error(self, handler: OfError) -> OfError:
-        """``handler(exc)`` for what a callback raised, for dropped messages (Overloaded), for a streamed answer that was
-        refused or lost, and for the error that ended the client (AuthFailed, ReconnectExhausted, Kicked)."""
+        """``handler(exc)`` for what a callback raised, for dropped messages (Overloaded), for a streamed answer that
+        was refused or lost, and for the error that ended the client (AuthFailed, ReconnectExhausted, Kicked)."""
         return self._register("error", handler)
 
     def on_outbox_given_up(self, handler: OfItem) -> OfItem:

@@ -50,6 +50,8 @@ class WSClientOptions:
     chunk_ack_timeout: the same for one chunk of an upload (docs/protocol/aibot, 4).
     ws_url: the gateway, ws:// or wss:// (private deployments have their own).
     scene, plug_version: sent with the subscribe where given (docs/protocol/aibot, 1).
+    device_id: the same; by one report, a name of this installation lets a new connection take over the callbacks of one
+        that died without a word (docs/protocol/aibot, 8). Not sent by default, as the vendor's client sends none.
     max_reply_queue_size: frames that wait of a req_id, then ReplyQueueFull (docs/protocol/aibot, 4).
     max_workers: threads that run callbacks. priority_workers: threads kept for enter_chat and card clicks (5 s).
     max_queued_messages: received messages waiting for a worker, then Overloaded (api). As many enter_chat and card
@@ -103,6 +105,7 @@ class WSClientOptions:
     outbox: bool = False
     outbox_max_age: float = 86_400.0
     outbox_max_count: int = 1000
+    device_id: Optional[str] = None
     stream_notices: StreamNotices = StreamNotices()  # noqa: RUF009  frozen
 
     def __post_init__(self) -> None:
@@ -148,5 +151,6 @@ CHECKS: Dict[str, Check] = {
     "outbox": flag,
     "outbox_max_age": seconds,
     "outbox_max_count": count(1),
+    "device_id": optional(text),
     "stream_notices": _notices,
 }

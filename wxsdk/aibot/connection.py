@@ -12,6 +12,7 @@ from collections import deque
 from functools import partial
 from typing import Callable, Deque, Dict, List, Optional, Tuple
 
+from ..core.redact import Secret
 from ..errors import ConnectionLost, TransportError, WxError
 from ..runtime.clock import Clock
 from ..runtime.worker import Worker
@@ -206,15 +207,13 @@ class Connection:
         assert ws is not None
         self._listener.connected()
         self._subscribe_id = generate_req_id(SUBSCRIBE)
-        first = outgoing.subscribe(
-            self._subscribe_id, options.bot_id, options.secret, options.scene, options.plug_version
-        )
+        first = outgoing.subscribe(self._subscribe_id, options)
         silent = TransportError("The subscribe was not answered in time.", kind="timeout", may_have_been_sent=True)
         self._subscribe_timer = self.ticker.at(
             self._clock.now() + options.request_timeout, partial(self._cut, ws, silent)
         )
         try:
-            ws.send(first.encoded())
+            ws.send(Secret(first.encoded()))
             while True:
                 effects = self._handle(ws.receive())
                 if effects:

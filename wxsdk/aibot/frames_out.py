@@ -14,6 +14,7 @@ from . import checks
 from .bodies import as_wire, media_body, stream_body
 from .cards import check_card
 from .checks import EVENT_WINDOW, MAX_CONTENT_BYTES, REPLY_WINDOW
+from .config import WSClientOptions
 from .field_checks import need_object, need_one_of, utf8_size
 from .frames import FrameKind, WsCmd, WsFrame, classify, encode_frame, req_id_of
 from .inbound import EventType
@@ -33,13 +34,13 @@ class Outgoing(NamedTuple):
         return encode_frame(self.cmd, self.req_id, self.body)
 
 
-def subscribe(req_id: str, bot_id: str, secret: str, scene: Optional[int], plug_version: Optional[str]) -> Outgoing:
-    """The first frame of a connection."""
-    body: Dict[str, Any] = {"bot_id": bot_id, "secret": str(secret)}
-    if scene is not None:
-        body["scene"] = scene
-    if plug_version is not None:
-        body["plug_version"] = plug_version
+def subscribe(req_id: str, options: WSClientOptions) -> Outgoing:
+    """Build the first frame of a connection."""
+    body: Dict[str, Any] = {"bot_id": options.bot_id, "secret": options.secret}  # hidden in tracebacks
+    for name in ("scene", "plug_version", "device_id"):
+        value = getattr(options, name)
+        if value is not None:
+            body[name] = value
     return Outgoing(WsCmd.SUBSCRIBE.value, req_id, body)
 
 

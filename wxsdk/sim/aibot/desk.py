@@ -272,7 +272,7 @@ class FrameDesk(Desk):
         return rules.apply(frame.cmd, frame.req_id, frame.body, racing=racing)
 
     def _check_credentials(self, connection: Connection, frame: SimFrame) -> None:
-        for name in sorted(set(frame.body) - {"bot_id", "secret", "scene", "plug_version"}):
+        for name in sorted(set(frame.body) - {"bot_id", "secret", "scene", "plug_version", "device_id"}):
             self.note(connection, "unknown field", f"body.{name}", frame.cmd)
         secret = self.world.bots.get(str(frame.body.get("bot_id")))
         if secret is None:
