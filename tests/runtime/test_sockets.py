@@ -229,34 +229,6 @@ def test_an_idle_limit_holds_with_and_without_a_deadline() -> None:
         sock.close()
 
 
-@pytest.mark.parametrize(
-    ("host", "public"),
-    [
-        ("8.8.8.8", True),
-        ("2606:4700::1111", True),
-        ("127.0.0.1", False),
-        ("10.1.2.3", False),
-        ("172.16.0.1", False),
-        ("192.168.1.1", False),
-        ("169.254.169.254", False),
-        ("100.64.0.1", False),
-        ("0.0.0.0", False),
-        ("::1", False),
-        ("fe80::1%eth0", False),
-        ("fd00::1", False),
-        ("::ffff:10.0.0.1", False),
-        ("::ffff:8.8.8.8", True),
-        ("64:ff9b::7f00:1", False),
-        ("2002:7f00:1::", False),
-        ("224.0.0.1", False),
-        ("example.com", False),
-        ("", False),
-    ],
-)
-def test_only_global_addresses_are_public(host: str, public: bool) -> None:
-    assert sockets.is_public(host) is public
-
-
 def _until(condition: Any) -> None:
     deadline = _soon(10)
     while not condition():

@@ -20,6 +20,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from ..core.addresses import is_public
 from ..errors import ConfigError
 from . import sockets
 from .proxy import open_tunnel, read_proxy
@@ -195,7 +196,7 @@ class _Watched:
 
     def _check_peer(self, call: Call) -> None:
         """The guard of a call may be stricter than that of the one for which the connection was made."""
-        if self._is_guarded(call) and not sockets.is_public(str(self.sock.getpeername()[0])):
+        if self._is_guarded(call) and not is_public(str(self.sock.getpeername()[0])):
             raise Refused("The download was redirected to a private address.")
 
 
@@ -205,7 +206,7 @@ class Refused(OSError):
 
 def _public_ones(found: sockets.Resolved) -> sockets.Resolved:
     """Judged before a connection is made: whether one can be made would tell of what listens in a private network."""
-    public = [each for each in found if sockets.is_public(str(each[4][0]))]
+    public = [each for each in found if is_public(str(each[4][0]))]
     if found and not public:
         raise Refused("The download was redirected to a private address.")
     return public
@@ -219,7 +220,7 @@ def is_allowed_by_name(host: str, guard: Optional[frozenset[str]]) -> bool:
         ipaddress.ip_address(host)
     except ValueError:
         return "." in host and not host.endswith((".local", ".localhost", ".internal"))
-    return sockets.is_public(host)
+    return is_public(host)
 
 
 class _Adapter(HTTPAdapter):

@@ -21,8 +21,6 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 DNS_THREAD_PREFIX = "wxsdk-dns-"
 
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052: an IPv4 address in the last 32 bits
-
 _dns_numbers = itertools.count(1)
 
 Address = Tuple[Any, ...]
@@ -314,7 +312,7 @@ def resolve(host: str, port: int, interrupter: Interrupter, deadline: float) -> 
     def look_up() -> None:
         try:
             found: Any = _lookup(host, port)
-        except (OSError, UnicodeError) as exc:  # UnicodeError: a label longer than 63 characters
+        except Exception as exc:  # noqa: BLE001  whatever it is, the caller must not wait for it in vain
             found = exc
         with condition:
             outcome.append(found)
@@ -327,26 +325,11 @@ def resolve(host: str, port: int, interrupter: Interrupter, deadline: float) -> 
     interrupter.check()
     if not outcome:
         raise socket.gaierror(socket.EAI_AGAIN, "the name was not resolved in time")
-    if isinstance(outcome[0], UnicodeError):
+    if isinstance(outcome[0], UnicodeError):  # a label longer than 63 characters
         raise socket.gaierror(socket.EAI_NONAME, "not a host name") from outcome[0]
-    if isinstance(outcome[0], OSError):
+    if isinstance(outcome[0], Exception):
         raise outcome[0]
     return list(outcome[0])
-
-
-def is_public(host: str) -> bool:
-    """True for the text of a globally routable IP address, an IPv4 one inside an IPv6 one looked at as well."""
-    try:
-        address = ipaddress.ip_address(host.split("%")[0])
-    except ValueError:
-        return False
-    inner = None
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if address in _NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
-    judged = inner or address
-    return judged.is_global and not judged.is_multicast and not judged.is_reserved
 
 
 def _is_address(host: str) -> bool:
