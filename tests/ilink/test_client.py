@@ -242,7 +242,7 @@ def test_a_crash_of_the_loop_reaches_run_wait_and_on_error(sim: ILinkSim, monkey
     def crash(self: PollLoop) -> None:
         raise ZeroDivisionError("a defect")
 
-    monkeypatch.setattr(PollLoop, "_once", crash)
+    monkeypatch.setattr(PollLoop, "_enter", crash)
     bot = Recorder()
     client = WeixinClient(config_for(sim), bot)
     with pytest.raises(ZeroDivisionError):

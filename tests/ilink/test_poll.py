@@ -170,6 +170,34 @@ def test_failures_are_two_seconds_apart_then_thirty(setting: Setting) -> None:
     setting.stop()
 
 
+@pytest.mark.parametrize("error", [AttributeError("sock"), TypeError("defect"), RecursionError(), KeyError("x")])
+def test_what_no_part_of_the_loop_knows_is_logged_counted_and_survived(
+    setting: Setting, error: Exception, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: Any) -> Any:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(setting.api, "poll", fail)
+        setting.start("c0")
+        for retries in (1, 2):
+            setting.clock.wait_parked(name="poll")
+            health = setting.vitals.snapshot()
+            assert (health.state, health.retries) == (HealthState.RETRYING, retries)
+            assert type(error).__name__ in (health.last_error or "")
+            if retries == 1:
+                assert 1.6 <= (setting.clock.next_deadline() or 0) <= 2.4
+                setting.clock.advance(2.4)
+    setting.clock.advance(2.4)
+    assert setting.expect_poll("c0")
+    setting.api.answer(ret=0, msgs=[message(1)], get_updates_buf="c1")
+    setting.expect_poll("c1")
+    assert setting.vitals.snapshot().state is HealthState.RUNNING
+    assert [type(failure.__cause__) for failure in setting.failures] == [type(error)]
+    assert sum(record.exc_info is not None for record in caplog.records) == 2
+    setting.stop()
+
+
 def test_a_deadline_that_passes_is_an_empty_answer_that_health_tells_of(setting: Setting) -> None:
     setting.start("c0")
     setting.expect_poll()

@@ -124,7 +124,18 @@ class PollLoop:
             # A first poll may be held for a minute; this tells as well that the platform can be reached.
             self._vitals.enter(HealthState.RUNNING)
         while self._wait_until(self._room) and self._enter():
-            self._once()
+            try:
+                self._once()
+            except Exception as exc:  # noqa: BLE001  the last net: no defect ends receiving
+                self._recover(exc)
+
+    def _recover(self, exc: Exception) -> None:
+        """Report an error that nothing here knows, as a failed poll, and wait as after one."""
+        log.exception("receiving met an error that wxsdk does not know, and goes on; please report it")
+        step = self._judge(Verdict(Kind.FAILURE, error=_unknown(exc)), 0.0)
+        self._state = step.state
+        self._report(step)
+        self._news.wait(step.delay)
 
     def _wait_until(self, condition: Callable[[float], bool]) -> bool:
         """Wait for *condition*; False when a stop came first."""
@@ -224,6 +235,16 @@ class PollLoop:
             self._api.notify_stop(timeout=NOTIFY_STOP_DEADLINE)
         except WxError as error:
             log.info("notifystop failed, which does no harm: %s", error)
+
+
+def _unknown(exc: Exception) -> WxError:
+    """Make the error that health() shows for *exc*, which only a defect can have raised."""
+    error = WxError(
+        f"Receiving met an unexpected error ({type(exc).__name__}) and goes on.",
+        remedy="Report it with the log's traceback: it is a defect of wxsdk or of a library under it.",
+    )
+    error.__cause__ = exc
+    return error
 
 
 def _not_taken_in(exc: Exception) -> WxError:
