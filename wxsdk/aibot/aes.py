@@ -11,6 +11,7 @@ from typing import Any, Optional, Union
 
 from Crypto.Cipher import AES
 
+from ..core.redact import Secret, SecretBytes, hide
 from ..errors import DecryptError
 
 KEY_BYTES = 32
@@ -25,9 +26,10 @@ def key_bytes(text: Any) -> Optional[bytes]:
     """The 32 bytes of a base64 key, whose padding may be missing; None when *text* is no such key."""
     if not isinstance(text, str):
         return None
-    bare = "".join(text.split()).rstrip("=").translate(_URL_SAFE)
+    text = Secret(text)
+    bare = Secret("".join(text.split()).rstrip("=").translate(_URL_SAFE))
     try:
-        key = base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
+        key = SecretBytes(base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True))
     except (binascii.Error, ValueError):
         return None
     return key if len(key) == KEY_BYTES else None
@@ -35,6 +37,7 @@ def key_bytes(text: Any) -> Optional[bytes]:
 
 def media_key(aeskey: Any) -> bytes:
     """The key of a media file. Raises DecryptError, which does not quote it, when it is not base64 of 32 bytes."""
+    aeskey = hide(aeskey)
     key = key_bytes(aeskey)
     if key is None:
         raise DecryptError(

@@ -9,6 +9,7 @@ import hmac
 import secrets
 from typing import Any, NamedTuple, Union
 
+from ..core.redact import hide
 from ..errors import ConfigError, DecryptError
 from .aes import cbc_decrypt, cbc_encrypt, key_bytes
 from .field_checks import need_text
@@ -33,6 +34,7 @@ class WecomCrypto:
     """
 
     def __init__(self, token: str, encoding_aes_key: str, receive_id: str = "") -> None:
+        token, encoding_aes_key = hide(token), hide(encoding_aes_key)
         if not isinstance(token, str) or not token:
             raise ConfigError("WecomCrypto: token must be a non-empty str.")
         need_text(receive_id, "WecomCrypto: receive_id", empty=True)

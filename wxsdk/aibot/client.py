@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, List, Optional, Tuple
 
+from ..core.redact import hide
 from ..core.settings import check_patience, check_seconds
 from ..errors import ConfigError, ConnectionLost, WxError
 from ..health import Health, HealthState
@@ -196,6 +197,7 @@ class WSClient(Callbacks, Sending):
 
         Addresses live 5 minutes. Raises DownloadFailed, DecryptError, LimitExceeded over max_download_bytes.
         """
+        url, aes_key = hide(url), hide(aes_key)
         return self._downloads.to_memory(url, aes_key)
 
     def save_file(self, url: str, aes_key: Optional[str], folder: Folder) -> Path:
@@ -203,6 +205,7 @@ class WSClient(Callbacks, Sending):
 
         Nothing is overwritten: a name that is taken gets a number. After a failure nothing is left.
         """
+        url, aes_key = hide(url), hide(aes_key)
         return self._downloads.to_folder(url, aes_key, folder)
 
     # -- state ----------------------------------------

@@ -60,7 +60,7 @@ class Downloads:
         limit = self._options.max_download_bytes
         try:
             stream = self._door.fetch(
-                str(url),
+                url,
                 timeout=PATIENCE + limit / SLOWEST,
                 idle=self._options.request_timeout,
                 trusted_hosts=self._options.trusted_media_hosts,

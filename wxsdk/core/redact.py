@@ -7,10 +7,12 @@ print it stay clean. Second line: ``scrub``, which takes known shapes (and given
 from __future__ import annotations
 
 import re
-from typing import Any, Iterable, List, Optional
+from typing import Any, Iterable, List, Optional, TypeVar
 from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 HIDDEN = "***"
+
+T = TypeVar("T")
 
 _NAMES = (
     r"bot_token|local_token_list|context_token|typing_ticket|token|secret|encoding_aes_key|aes_?key|response_url"
@@ -41,6 +43,19 @@ class Secret(str):
 
     def __repr__(self) -> str:
         return repr(HIDDEN)
+
+
+def hide(value: T) -> T:
+    """Return *value* with each str in it a Secret; anything but a str, and a list or tuple of them, as it is.
+
+    For the first line of a public call: its own arguments are locals of its frame, which error reporters show.
+    """
+    hidden: Any = value
+    if isinstance(value, str):
+        hidden = Secret(value)
+    elif isinstance(value, (list, tuple)):
+        hidden = [hide(each) for each in value]
+    return hidden  # type: ignore[no-any-return]
 
 
 class SecretBytes(bytes):

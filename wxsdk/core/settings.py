@@ -18,7 +18,7 @@ from typing import Any, Callable, List, Mapping, Optional, Pattern, Sequence, Tu
 from urllib.parse import SplitResult, urlsplit
 
 from ..errors import ConfigError
-from .redact import Secret
+from .redact import Secret, hide
 
 T = TypeVar("T")
 Check = Callable[[str, Any], Any]
@@ -28,6 +28,7 @@ MAX_THREADS = 10_000  # a process cannot hold many more
 MAX_COUNT = 10_000_000  # of ids, messages, tries; more would be kept in gigabytes
 MAX_BYTES = 1 << 50  # B; a pebibyte, above any file
 MAX_HEADER_CHARS = 8192  # common servers refuse a header line longer than this
+SECRET_SETTINGS = ("token", "secret", "proxy", "encoding_aes_key")  # of all configuration classes
 UNLIMITED = -1  # attempts; api
 DEFAULT_PORTS = {"https": 443, "http": 80, "wss": 443, "ws": 80}
 
@@ -49,9 +50,13 @@ def by_name_after(last: str) -> Callable[[Type[T]], Type[T]]:
         made = dataclass_.__init__
         names = [each.name for each in fields(dataclass_)]
         count = names.index(last) + 1
+        secret = {names.index(name) for name in SECRET_SETTINGS if name in names}
 
         @functools.wraps(made)
         def init(self: Any, *args: Any, **settings: Any) -> None:
+            # At once, so that no frame of an error shows one in the clear.
+            args = tuple(hide(value) if index in secret else value for index, value in enumerate(args))
+            settings = {name: hide(value) if name in SECRET_SETTINGS else value for name, value in settings.items()}
             if len(args) > count:
                 raise TypeError(f"{cls.__name__} takes {names[count]} and what follows it by name only.")
             made(self, *args, **settings)
@@ -249,6 +254,7 @@ def check_url(
         raise refusal(name, wanted) from None  # the cause would quote the value
     extras = "#" in url or ("?" in url and not query) or (parts.username is not None and not login)
     if parts.scheme not in schemes or not _HOST.fullmatch(_host(parts)) or port == 0 or extras:
+        del parts  # they are plain text, and error reporters show locals
         raise refusal(name, wanted)
     return parts
 

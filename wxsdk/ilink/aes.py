@@ -13,6 +13,7 @@ from typing import Optional, Union
 
 from Crypto.Cipher import AES
 
+from ..core.redact import Secret, SecretBytes
 from ..errors import DecryptError
 
 BLOCK = 16  # bytes; AES
@@ -138,31 +139,31 @@ def media_key(aeskey: Optional[str], aes_key: Optional[str]) -> Optional[bytes]:
 
 def key_from_hex(text: str, field: str) -> bytes:
     """16 bytes out of 32 hex characters; DecryptError naming *field*."""
-    stripped = text.strip()
+    stripped = Secret(text.strip())
     if not _HEX_KEY.fullmatch(stripped):
         raise _bad_key(field, "32 hex characters")
-    return bytes.fromhex(stripped)
+    return SecretBytes.fromhex(stripped)
 
 
 def key_from_base64(text: str, field: str) -> bytes:
     """16 bytes out of base64 (either alphabet, padded or not) of them or of their hex; DecryptError naming *field*."""
-    compact = "".join(text.split()).rstrip("=").replace("-", "+").replace("_", "/")
+    compact = Secret("".join(text.split()).rstrip("=").replace("-", "+").replace("_", "/"))
     try:
-        raw = base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True)
+        raw = SecretBytes(base64.b64decode(compact + "=" * (-len(compact) % 4), validate=True))
     except (binascii.Error, ValueError):
-        raw = b""
+        raw = SecretBytes()
     if len(raw) == KEY_BYTES:
         return raw
-    as_text = raw.decode("latin-1")
+    as_text = Secret(raw.decode("latin-1"))
     if _HEX_KEY.fullmatch(as_text):
-        return bytes.fromhex(as_text)
+        return SecretBytes.fromhex(as_text)
     raise _bad_key(field, "base64 of 16 bytes or of 32 hex characters")
 
 
 def _checked(key: bytes, field: str) -> bytes:
     if not isinstance(key, (bytes, bytearray)) or len(key) != KEY_BYTES:
         raise _bad_key(field, "16 bytes")
-    return bytes(key)
+    return SecretBytes(key)
 
 
 def _bad_key(field: str, wanted: str) -> DecryptError:

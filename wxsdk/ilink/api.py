@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Type, TypeVar, Union
 
-from ..core.redact import Secret
+from ..core.redact import Secret, hide
 from ..core.settings import check_patience, server_url
 from ..errors import ConfigError, TransportError
 from ..log import get_logger
@@ -83,11 +83,10 @@ class ILinkApi:
         timeout: whole deadline in seconds, which has to be longer than the server's hold.
         """
         timeout = check_patience("timeout", timeout)
-        token = self.token
         deadline = self._config.long_poll_timeout + self._config.poll_grace if timeout is None else timeout
         answer = self.poll(get_updates_buf, deadline)
         reply = decode_updates(decode_answer(answer.status, answer.body, endpoint=endpoints.GET_UPDATES.path))
-        self._check(reply, endpoints.GET_UPDATES, (str(token),))
+        self._check(reply, endpoints.GET_UPDATES, (self.token,))
         return reply
 
     def poll(self, get_updates_buf: str, timeout: float) -> HttpReply:
@@ -99,24 +98,29 @@ class ILinkApi:
 
         ConfigError, before anything is sent, for what is no message or cannot be written as JSON.
         """
-        if not isinstance(msg, (WeixinMessage, Mapping)):
-            raise ConfigError("The msg is no message.", remedy="Give a WeixinMessage or the dict of one.")
-        wire = msg.to_dict() if isinstance(msg, WeixinMessage) else dict(msg)
+        msg = _guarded(msg.to_dict() if isinstance(msg, WeixinMessage) else msg)
+        if not isinstance(msg, dict):
+            msg = {}  # no frame of the error shows what it was
+            raise ConfigError("The msg is not a message.", remedy="Give a WeixinMessage or the dict of one.")
+        wire = msg
         client_id = wire.get("client_id")
         body = endpoints.send_body(wire)
         return self._call(endpoints.SEND_MESSAGE, body, SendReply, client_id=client_id, empty_ok=True)
 
     def get_upload_url(self, request: Mapping[str, Any]) -> UploadUrlReply:
         """Announce a file; *request* has the fields of docs/protocol/ilink, 5."""
+        request = _guarded(request)
         return self._call(endpoints.GET_UPLOAD_URL, dict(request), UploadUrlReply)
 
     def get_config(self, user_id: str, context_token: Optional[str] = None) -> ConfigReply:
         """What the platform says about a conversation, the typing ticket above all."""
+        context_token = hide(context_token)
         body = endpoints.config_body(user_id, context_token)
         return self._call(endpoints.GET_CONFIG, body, ConfigReply, door=self._signs)
 
     def send_typing(self, user_id: str, typing_ticket: str, status: int = TypingStatus.TYPING) -> None:
         """Show (or with ``TypingStatus.CANCEL`` end) the typing sign."""
+        typing_ticket = hide(typing_ticket)
         body = endpoints.typing_body(user_id, typing_ticket, status)
         self._call(endpoints.SEND_TYPING, body, Answer, door=self._signs)
 
@@ -131,6 +135,7 @@ class ILinkApi:
 
     def get_qr_code(self, bot_type: Optional[str] = None, local_tokens: Sequence[str] = ()) -> QrCodeReply:
         """Ask for a QR code to log in with. Carries no token of its own, and *local_tokens*, newest first."""
+        local_tokens = hide(local_tokens)
         endpoint = endpoints.GET_QR_CODE
         url = endpoints.endpoint_url(self._config.base_url, endpoint, bot_type=bot_type or endpoints.BOT_TYPE)
         body = endpoints.qr_code_body(local_tokens)
@@ -145,12 +150,12 @@ class ILinkApi:
         timeout: Optional[float] = None,
     ) -> QrStatusReply:
         """The state of a QR code; the server may hold the answer. *base_url*: where a redirect led to."""
+        qrcode, verify_code = hide(qrcode), hide(verify_code)
         patience = check_patience("timeout", timeout)
         endpoint = endpoints.GET_QR_STATUS
         base = base_url or self._config.base_url
-        code = None if verify_code is None else str(verify_code)
-        url = endpoints.endpoint_url(base, endpoint, qrcode=str(qrcode), verify_code=code)
-        return self._login_call(endpoint, url, None, QrStatusReply, (str(qrcode), code or ""), patience)
+        url = endpoints.endpoint_url(base, endpoint, qrcode=qrcode, verify_code=verify_code)
+        return self._login_call(endpoint, url, None, QrStatusReply, (qrcode, verify_code or Secret("")), patience)
 
     # stopping
 
@@ -198,11 +203,12 @@ class ILinkApi:
         timeout: Optional[float] = None,
         door: Optional[HttpDoor] = None,
     ) -> A:
-        hidden = [str(self.token), *_secret_values(body)]
+        hidden = [self.token, *_secret_values(body)]
         deadline = self._deadline(endpoint) if timeout is None else timeout
         answer = self._post(endpoint, body, deadline, door=door, client_id=client_id)
-        raw = decode_answer(answer.status, answer.body, endpoint=endpoint.path, client_id=client_id, empty_ok=empty_ok)
-        reply = kind.from_dict(raw)
+        reply = kind.from_dict(
+            decode_answer(answer.status, answer.body, endpoint=endpoint.path, client_id=client_id, empty_ok=empty_ok)
+        )
         self._check(reply, endpoint, hidden, client_id)
         return reply
 
@@ -285,10 +291,21 @@ class ILinkApi:
             raise error
 
 
+def _guarded(value: Any, name: str = "") -> Any:
+    """Return a copy of a request in which every secret is a Secret."""
+    if isinstance(value, str):
+        return Secret(value) if name in _SECRET_FIELDS else value
+    if isinstance(value, Mapping):
+        return {key: _guarded(part, key) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_guarded(part, name) for part in value]
+    return value
+
+
 def _secret_values(value: Any, name: str = "") -> List[str]:
     """The texts in a request that must not come back in an error's text."""
     if isinstance(value, str):
-        return [str(value)] if name in _SECRET_FIELDS or isinstance(value, Secret) else []
+        return [Secret(value)] if name in _SECRET_FIELDS or isinstance(value, Secret) else []
     if isinstance(value, dict):
         return [found for key, part in value.items() for found in _secret_values(part, key)]
     if isinstance(value, (list, tuple)):

@@ -10,7 +10,7 @@ from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, S
 from urllib.parse import urlsplit
 
 from ..core.backoff import jittered
-from ..core.redact import Secret, scrub
+from ..core.redact import Secret, SecretBytes, scrub
 from ..errors import ApiError, ConfigError, DownloadFailed, LimitExceeded, TransportError, UploadFailed
 from ..log import get_logger
 from ..runtime.files import (
@@ -63,7 +63,7 @@ class MediaDoor:
         *progress* raises.
         """
         reports = Progress(progress)
-        key, filekey = secrets.token_bytes(KEY_BYTES), secrets.token_bytes(KEY_BYTES)
+        key, filekey = SecretBytes(secrets.token_bytes(KEY_BYTES)), SecretBytes(secrets.token_bytes(KEY_BYTES))
         size = cipher_size(source.size)
         request = upload_request(
             source.name, to=to, filekey=filekey, key=key, size=source.size, md5_hex=source.md5_hex(), cipher_size=size
@@ -73,7 +73,8 @@ class MediaDoor:
         if url is None:
             raise UploadFailed("The platform named no address for the file.")
         try:
-            param = self._post(str(url), source, key, reports, (filekey.hex(), key.hex(), wire_key(key)))
+            hidden = (Secret(filekey.hex()), Secret(key.hex()), wire_key(key))
+            param = self._post(url, source, key, reports, hidden)
             source.check_unchanged()
             reports.finish(source.size)
         except CallbackRaised as raised:
@@ -143,7 +144,7 @@ class MediaDoor:
         destination = Destination(dest)
         try:
             with destination.writing() as file:
-                reports.finish(self._fetch(str(url), key, file, reports, hidden))
+                reports.finish(self._fetch(url, key, file, reports, hidden))
                 return file.keep(saved_name(media, file.head))
         except CallbackRaised as raised:
             raise raised.error from None
@@ -255,7 +256,7 @@ def _time_for(size: int) -> float:
 
 def _query_values(url: str) -> List[str]:
     """The values in a signed address; the CDN may echo them, and no text of ours may."""
-    return [part.partition("=")[2] or part for part in urlsplit(url).query.split("&")]
+    return [Secret(part.partition("=")[2] or part) for part in urlsplit(url).query.split("&")]
 
 
 def _refusal(what: str, status: int, headers: Mapping[str, str], hidden: Iterable[str]) -> str:

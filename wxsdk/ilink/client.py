@@ -6,6 +6,7 @@ import threading
 from functools import partial
 from typing import Optional, Union
 
+from ..core.redact import hide
 from ..core.settings import check_patience, check_seconds, server_url
 from ..errors import ConfigError
 from ..health import Health
@@ -196,6 +197,7 @@ class WeixinClient:
         TokenStale or another ApiError for a refusal. The error's ``parts`` are the results of the messages before the
         failed one; those have gone out.
         """
+        context_token = hide(context_token)
         self._ready()
         return self._sender.send_text(to, text, context_token)
 
@@ -214,6 +216,7 @@ class WeixinClient:
         ``MessageContext``. Memory use is constant. Raises as ``send_text`` does, and UploadFailed when the file cannot
         be read or did not reach the CDN; then no message was sent.
         """
+        context_token = hide(context_token)
         self._ready()
         return self._sender.send_media(to, path, context_token, caption=caption, progress=progress)
 
@@ -229,6 +232,7 @@ class WeixinClient:
 
     def outbound_run(self, to: str, context_token: Optional[str] = None, run_id: Optional[str] = None) -> OutboundRun:
         """Messages and tool calls to the user *to* that belong together; a new run_id unless one is given."""
+        context_token = hide(context_token)
         self._ready()
         return OutboundRun(self._sender, to, context_token, run_id)
 
@@ -256,6 +260,7 @@ class WeixinClient:
         and the context tokens of the old token are forgotten. ConfigError when one of them is unusable; AlreadyRunning
         when this client receives and another one on this machine does so for that bot. Then nothing has changed.
         """
+        token = hide(token)
         checked = check_token(token)
         given = None if base_url is None else server_url("base_url", base_url)
         with self._life:

@@ -8,6 +8,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 from urllib.parse import urlencode
 
 from .._version import __version__
+from ..core.redact import Secret
 from ..errors import ConfigError
 from .jsontext import check_whole_characters
 
@@ -86,7 +87,7 @@ def request_headers(
         headers["AuthorizationType"] = "ilink_bot_token"
         headers["X-WECHAT-UIN"] = base64.b64encode(str(uint32).encode()).decode()
         if token:
-            headers["Authorization"] = f"Bearer {token!s}"
+            headers["Authorization"] = Secret(f"Bearer {token!s}")
     return headers
 
 
@@ -98,7 +99,8 @@ def endpoint_url(base_url: str, endpoint: Endpoint, **query: Optional[str]) -> s
     given = {name: value for name, value in query.items() if value is not None}
     for name, value in given.items():
         check_whole_characters(value, name)
-    return f"{base_url.rstrip('/')}/{endpoint.path}" + (f"?{urlencode(given)}" if given else "")
+    url = f"{base_url.rstrip('/')}/{endpoint.path}"
+    return Secret(f"{url}?{urlencode(given)}") if given else url
 
 
 def base_info(channel_version: str, bot_agent: str) -> Dict[str, str]:
@@ -128,7 +130,7 @@ def typing_body(user_id: str, typing_ticket: str, status: int) -> Dict[str, Any]
 
 def qr_code_body(local_tokens: Sequence[str] = ()) -> Dict[str, Any]:
     """*local_tokens*: known bot tokens, newest first; ten are sent."""
-    return {"local_token_list": [token for token in local_tokens if token][:MAX_LOCAL_TOKENS]}
+    return {"local_token_list": [Secret(token) for token in local_tokens if token][:MAX_LOCAL_TOKENS]}
 
 
 def new_client_id(prefix: str, now_ms: int, random_hex: str) -> str:

@@ -49,7 +49,8 @@ def decode_answer(
         parsed = None
     if isinstance(parsed, dict) and (good or code_of(Answer.from_dict(parsed))):
         return parsed
-    what = "an answer that is no JSON object" if good else f"HTTP {status}"
+    del parsed  # a server may echo secrets, and error reporters show locals
+    what = "the answer is not a JSON object" if good else f"HTTP {status}"
     raise TransportError(
         f"{endpoint}: {what}.",
         kind="http",

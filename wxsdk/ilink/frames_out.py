@@ -159,7 +159,7 @@ def upload_request(
 ) -> Dict[str, Any]:
     """The body of getUploadUrl for a file of this name. filekey, key: 16 random bytes each. Sizes are bytes."""
     return {
-        "filekey": filekey.hex(),
+        "filekey": Secret(filekey.hex()),
         "media_type": int(_UPLOAD_TYPES[kind_for(file_name)]),
         "to_user_id": to,
         "rawsize": size,

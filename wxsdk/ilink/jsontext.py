@@ -8,6 +8,7 @@ import re
 from typing import Any, Iterator
 
 from ..core.patient_json import read_json
+from ..core.redact import Secret, SecretBytes
 from ..errors import ConfigError
 
 _SURROGATE_REMEDY = 'Repair it with text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").'
@@ -43,11 +44,11 @@ def dump_json(value: Any) -> bytes:
     ConfigError when that cannot be: what is no JSON, or half of a character, whose place it names.
     """
     try:
-        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        text = Secret(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
     except (TypeError, ValueError, RecursionError) as exc:  # none of them shows the value
         raise ConfigError("What is to be sent cannot be written as JSON.", remedy=f"Python says: {exc}.") from exc
     with contextlib.suppress(UnicodeEncodeError):
-        return text.encode("utf-8")
+        return SecretBytes(text.encode("utf-8"))
     # Out of reach of that exception: its repr holds the whole text, and __context__ would keep it.
     place = next(_lone_surrogates(value), "")
     raise ConfigError(

@@ -8,7 +8,7 @@ import sys
 from typing import Any, Callable, Optional, Sequence
 
 from ..core.qr_text import draw, shows_colours
-from ..core.redact import Secret
+from ..core.redact import Secret, hide
 from ..errors import ConfigError, LoginError, TransportError, WxError
 from ..log import get_logger
 from ..runtime.clock import Clock
@@ -102,6 +102,7 @@ class QrLogin:
         local_tokens: bot tokens known here, newest first; ten are sent, so that the platform can tell ALREADY_BOUND.
         Raises ConfigError, LoginError when the platform gave no code, TransportError or ApiError.
         """
+        local_tokens = hide(local_tokens)
         if isinstance(local_tokens, (str, bytes)) or not all(isinstance(token, str) for token in local_tokens):
             raise ConfigError("local_tokens is no list of tokens.", remedy="Give the known tokens, newest first.")
         reply = check_code(self._api.get_qr_code(bot_type, local_tokens))
@@ -113,6 +114,7 @@ class QrLogin:
         A redirect is followed by the next look. A timeout or a gateway's error means WAIT. Raises TransportError for
         other failures on the way, ApiError for a refusal, LoginError for an answer that cannot be trusted.
         """
+        verify_code = hide(verify_code)
         try:
             return self._look(session, verify_code, self._config.qr_status_timeout)
         except TransportError as error:
@@ -137,6 +139,7 @@ class QrLogin:
         on the way is waited out. Raises LoginError when it cannot go on or *timeout* seconds are over, ConfigError,
         what the callbacks raise, and the TransportError or ApiError that kept coming when no code could be fetched.
         """
+        local_tokens = hide(local_tokens)
         dance = begin(self._config, self._clock.now(), timeout)
         try:
             while True:

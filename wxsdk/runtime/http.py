@@ -7,6 +7,7 @@ names.
 
 from __future__ import annotations
 
+import io
 import ssl
 import time
 from dataclasses import dataclass, field
@@ -58,7 +59,7 @@ class HttpReply:
     """A whole answer. *headers* has lower-case names."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(repr=False)
 
 
@@ -69,7 +70,7 @@ class HttpStream:
         self._response = response
         self._call = call
         self.status: int = response.status_code
-        self.headers: Mapping[str, str] = {name.lower(): value for name, value in response.headers.items()}
+        self.headers: Mapping[str, str] = {name.lower(): Secret(value) for name, value in response.headers.items()}
         try:
             self.length = None if "content-encoding" in self.headers else _length(self.headers.get("content-length"))
         except TransportError:
@@ -93,6 +94,7 @@ class HttpStream:
                     break
                 received += len(block)
                 yield block
+                del block  # as in read_all
             if self.length is not None and received < self.length:
                 raise TransportError(
                     f"The answer ended after {received} of {self.length} bytes.",
@@ -104,10 +106,12 @@ class HttpStream:
 
     def read_all(self, limit: int = MAX_ANSWER_BYTES) -> bytes:
         """The whole body; TransportError when it is longer than *limit* bytes."""
-        parts: List[bytes] = []
+        content = io.BytesIO()
         size = 0
         for block in self.blocks():
             size += len(block)
+            content.write(block)
+            del block  # a server may echo secrets, and error reporters show locals
             if size > limit:
                 raise TransportError(
                     f"The answer is longer than {limit} bytes.",
@@ -116,8 +120,7 @@ class HttpStream:
                     status=self.status,
                     remedy=ANSWER_REMEDY,
                 )
-            parts.append(block)
-        return SecretBytes(b"".join(parts))
+        return SecretBytes(content.getvalue())
 
     def close(self) -> None:
         self._response.close()

@@ -53,8 +53,13 @@ def translated(call: Call) -> Iterator[None]:
     except Exception as exc:
         if not isinstance(exc, _EXPECTED):
             log.error("an exchange failed in an unexpected way", exc_info=True)
+        chain = list(_causes(exc, outside))
+        for cause in chain:
+            if isinstance(cause, http.client.BadStatusLine):
+                cause.line = ""  # type: ignore[attr-defined]
+                cause.args = ()  # what the server sent, which may be an echo of anything
         scrub_exception(exc, outside=outside)
-        kind, what, remedy = _explain(list(_causes(exc, outside)))
+        kind, what, remedy = _explain(chain)
         raise TransportError(what, kind=kind, may_have_been_sent=call.sent, remedy=remedy) from exc
 
 
