@@ -11,6 +11,7 @@ import pytest
 
 from wxsdk.runtime.clock import Clock
 from wxsdk.runtime.dispatch import BUSY_WARNING_AFTER, TASKS_PER_TURN, KeyedDispatcher
+from wxsdk.runtime.pool import WorkerPool
 from wxsdk.testing import FakeClock
 
 Make = Callable[..., KeyedDispatcher]
@@ -77,12 +78,12 @@ def test_tasks_of_one_key_run_in_order_and_one_at_a_time(desk: _Desk) -> None:
 
 def test_different_keys_run_at_the_same_time_up_to_the_limit(desk: _Desk) -> None:
     dispatcher = desk.make(4)
-    together = threading.Barrier(4)
+    together, names = threading.Barrier(4), set()
     for key in range(8):
-        dispatcher.submit(key, lambda: together.wait(10))
+        dispatcher.submit(key, lambda: (together.wait(10), names.add(threading.current_thread().name)))  # type: ignore[arg-type,return-value]
     _drained(dispatcher)
     assert desk.errors == []
-    assert len(dispatcher._pool.threads()) == 4
+    assert names == {f"wxsdk-run-test_{number}" for number in range(4)}
 
 
 def test_a_blocked_key_does_not_hold_up_the_others(desk: _Desk) -> None:
@@ -115,12 +116,13 @@ def test_a_long_lane_lets_the_others_pass(desk: _Desk) -> None:
 
 def test_few_threads_serve_short_tasks(desk: _Desk) -> None:
     dispatcher = desk.make(16)
+    threads = set()
     for number in range(500):
-        dispatcher.submit(number, lambda: None)
+        dispatcher.submit(number, lambda: threads.add(threading.get_ident()))
         if number % 50 == 0:
             dispatcher.drain(10)
     _drained(dispatcher)
-    assert len(dispatcher._pool.threads()) <= 8
+    assert len(threads) <= 8
 
 
 def test_many_may_be_submitted_at_once(desk: _Desk) -> None:
@@ -228,6 +230,22 @@ def test_close_ends_idle_threads_at_once(desk: _Desk) -> None:
     assert desk.clock.now() - started < 2
 
 
+def test_a_worker_without_work_goes_to_another_dispatcher(desk: _Desk) -> None:
+    pool = WorkerPool()
+    first, second = desk.make(pool=pool), desk.make(pool=pool)
+    threads: list[int] = []
+    for dispatcher in (first, second, first):
+        dispatcher.submit("a", lambda: threads.append(threading.get_ident()))
+        _drained(dispatcher)
+        while not pool.resting:  # the task is over a moment before its thread rests
+            threading.Event().wait(0.001)
+    assert len(set(threads)) == 1
+    assert first.close(desk.clock.now() + 10) == []
+    assert pool.resting == 1
+    assert second.close(desk.clock.now() + 10) == []
+    assert pool.resting == 0
+
+
 def test_close_inside_a_task_does_not_join_itself(desk: _Desk) -> None:
     dispatcher = desk.make(2)
     results: list[list[str]] = []
@@ -283,7 +301,7 @@ def test_what_follows_the_last_task_follows_one_that_is_taken_out_too(
     desk: _Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dispatcher, called = desk.make(1), threading.Event()
-    monkeypatch.setattr(dispatcher, "_wake", lambda whom: True)  # no worker comes
+    monkeypatch.setattr(dispatcher, "_needs_worker", lambda: False)  # no worker comes
     dispatcher.submit("a", lambda: None, "task")
     dispatcher.call_when_idle(called.set)
     assert not called.is_set()
@@ -421,7 +439,7 @@ def test_a_machine_without_threads_to_give_refuses_and_recovers(desk: _Desk, mon
         raise RuntimeError("can't start new thread")
 
     with monkeypatch.context() as patch:
-        patch.setattr(dispatcher._pool, "submit", refuse)
+        patch.setattr(dispatcher._pool, "run", refuse)
         assert not dispatcher.submit("a", lambda: None)
     assert (dispatcher.queued, dispatcher.busy) == (0, 0)
     done = threading.Event()

@@ -58,16 +58,13 @@ class Workshop:
         self._on_error = tuple(on_error)
         self._apology = apology
         name = f"wxsdk-bot-{next_number()}"
-        self._main = KeyedDispatcher(
-            name, max_workers=max_workers, clock=clock, on_error=self._defect, max_left=max_conversations
-        )
+        self._main = KeyedDispatcher(name, max_workers=max_workers, clock=clock, on_error=self._defect)
         self._urgent = KeyedDispatcher(
             f"{name}-urgent",
             max_workers=URGENT_WORKERS,
             clock=clock,
             on_error=self._defect,
             setting="the number of handlers",
-            max_left=max_conversations,
         )
         self._life = KeyedDispatcher(f"{name}-life", max_workers=1, clock=clock, on_error=self._defect)
         self._merger = Merger(merge_window, clock, self._submit) if merge_window > 0 else None

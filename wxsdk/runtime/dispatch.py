@@ -1,19 +1,21 @@
-"""KeyedDispatcher: tasks of one key one at a time and in order, different keys in parallel.
+"""Runs tasks of one key one at a time and in order, and those of different keys in parallel.
 
 Waking a thread costs ten times what a short handler does, so the threads are counted closely: a worker goes from lane
 to lane as long as any lane waits, at most one thread is being woken at any moment, and it is that thread that wakes the
-next one. Short handlers are thus served by one or two threads, and blocking ones get as many as are allowed.
+next one. Short handlers are thus served by one or two threads, and blocking ones get as many as are allowed. A worker
+that finds no lane goes back to the pool, where another client may have it.
 """
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import OrderedDict, deque
 from typing import Any, Callable, Deque, Dict, Hashable, Iterable, List, Optional, Set, Tuple
 
 from ..log import get_logger
 from .clock import Clock
-from .pool import DaemonThreadPoolExecutor
+from .pool import WorkerPool, shared
 
 log = get_logger(__name__)
 
@@ -22,15 +24,16 @@ OnError = Callable[[BaseException, Any], None]
 Lane = Deque[Tuple[Task, Any]]
 
 TASKS_PER_TURN = 16  # tasks a lane may run before others get its thread; a choice between fairness and wake-ups
+_NO_LANE = object()  # a key that no lane has
 BUSY_WARNING_AFTER = 10.0  # seconds that a lane waits for a worker before the log says so, once
 
 
 class KeyedDispatcher:
-    """Runs tasks on a bounded pool of daemon threads named ``<name>_<n>``.
+    """Runs tasks on up to *max_workers* threads of a pool, which are called ``<name>_<n>`` meanwhile.
 
-    *on_error(exc, context)* hears of each task that raised, on the task's thread; nothing that a task raises stops
-    anything. *setting* is the name of the option to raise when workers run out, for the log. Threads start with the
-    first task. *max_left*: how many threads may have left by ``leave`` at once.
+    *on_error(exc, context)* gets what a task raised, on the task's thread; nothing that a task raises stops anything.
+    *setting* is the name of the option to raise when workers run out, for the log. No thread starts before the first
+    task. *pool*: None for the one that all clients of the process share.
     """
 
     def __init__(
@@ -41,9 +44,10 @@ class KeyedDispatcher:
         clock: Clock,
         on_error: OnError,
         setting: str = "max_workers",
-        max_left: int = 0,
+        pool: Optional[WorkerPool] = None,
     ) -> None:
-        self._pool = DaemonThreadPoolExecutor(max_workers=max_workers + max_left, thread_name_prefix=name)
+        self._name = name
+        self._pool = shared if pool is None else pool
         self._clock = clock
         self._on_error = on_error
         self._setting = setting
@@ -54,8 +58,8 @@ class KeyedDispatcher:
         self._running: Dict[int, Hashable] = {}  # thread ident -> lane
         self._left: Set[int] = set()  # idents of threads that are no workers any more
         self._held: Dict[Hashable, int] = {}  # lane -> ident of the thread that works for it elsewhere
-        self._idle: List[threading.Lock] = []  # workers without a lane; releasing the lock wakes one
-        self._workers = 0
+        self._threads: Dict[int, threading.Thread] = {}  # number of worker -> its thread
+        self._workers = 0  # threads that work here, or are being woken for it
         self._waking = False  # a worker was woken, or is being made, and has not taken a lane yet
         self._queued = 0
         self._closed = False
@@ -96,8 +100,8 @@ class KeyedDispatcher:
                 else:
                     lane.append((task, context))
                 self._queued += 1
-            wake = self._next_to_wake()
-        if wake is not None and not self._wake(wake):
+            wake = self._needs_worker()
+        if wake and not self._wake():
             return False
         self._warn_when_exhausted(now)
         return True
@@ -117,11 +121,11 @@ class KeyedDispatcher:
         with self._changed:
             self._held.pop(key, None)
             self._waiting[key] = self._clock.now()
-            wake = self._next_to_wake()
+            wake = self._needs_worker()
             if self._closed and not self._workers:
                 idle = self._forget_waiting()
-        if wake is not None:
-            self._wake(wake)
+        if wake:
+            self._wake()
         self._follow(idle)
 
     def leave(self) -> bool:
@@ -143,9 +147,9 @@ class KeyedDispatcher:
             else:
                 del self._lanes[key]
                 idle = self._last_done()
-            wake = self._next_to_wake()
-        if wake is not None:
-            self._wake(wake)
+            wake = self._needs_worker()
+        if wake:
+            self._wake()
         self._follow(idle)
         return True
 
@@ -182,7 +186,7 @@ class KeyedDispatcher:
         Nor does the thread that a lane is held for.
         """
         ident = threading.get_ident()
-        own = self._running.get(ident, self)
+        own = self._running.get(ident, _NO_LANE)
         held = self._held
         return self._watch(lambda: not any(key != own and held.get(key) != ident for key in self._lanes), timeout)
 
@@ -191,21 +195,27 @@ class KeyedDispatcher:
 
         Tasks that still wait are run by the threads that are left, as far as the process lives; ``drain`` comes first.
         """
+        me = threading.current_thread()
         with self._changed:
             self._closed = True
-            idle, self._idle = self._idle, []
             self._changed.notify_all()
-        for bell in idle:
-            bell.release()
-        self._pool.shutdown(wait=False)
-        alive = []
-        for thread in self._pool.threads():
-            if thread is threading.current_thread():
-                continue
-            thread.join(max(deadline - self._clock.now(), 0.0))
-            if thread.is_alive():
-                alive.append(thread.name)
+            working = [thread for thread in self._threads.values() if thread is not me]
+        ending = self._pool.leave(self)
+        with self._changed:
+            self._watchers += 1
+            try:
+                self._changed.wait_for(lambda: self._others(me) == 0, max(deadline - self._clock.now(), 0.0))
+            finally:
+                self._watchers -= 1
+            alive = [thread.name for thread in self._threads.values() if thread is not me]
+        if not alive and not self._pool.in_use:  # the last user waits for the threads themselves
+            for thread in working + ending:
+                thread.join(max(deadline - self._clock.now(), 0.0))
         return alive
+
+    def _others(self, me: threading.Thread) -> int:
+        """Under the lock: threads other than *me* that work here, have left, or are being woken."""
+        return sum(thread is not me for thread in self._threads.values()) + self._waking
 
     def call_when_idle(self, action: Callable[[], None]) -> None:
         """Call *action* once no task waits or runs: now, or on the thread that ends the last one."""
@@ -225,27 +235,19 @@ class KeyedDispatcher:
 
     # -- waking ----------------------------------------
 
-    def _next_to_wake(self) -> Any:
-        """Under the lock: the bell of an idle worker, True for a new one, None for nobody."""
-        if not self._waiting or self._waking:
-            return None
-        if self._idle:
-            self._waking = True
-            return self._idle.pop()  # the last one to fall idle, whose memory is still warm
-        if self._workers < self.max_workers and not self._closed:
-            self._waking = True
-            self._workers += 1
-            return True
-        return None
+    def _needs_worker(self) -> bool:
+        """Under the lock: whether ``_wake`` is to be called, outside of it; a worker counts from now on."""
+        if not self._waiting or self._waking or self._closed or self._workers >= self.max_workers:
+            return False
+        self._waking = True
+        self._workers += 1
+        return True
 
-    def _wake(self, whom: Any) -> bool:
-        """Outside the lock. False when nobody could be woken and nobody is left: then the tasks are forgotten."""
-        if whom is not True:
-            whom.release()
-            return True
+    def _wake(self) -> bool:
+        """Outside the lock. False when no thread can be had and no worker is left: then the tasks are forgotten."""
         try:
-            self._pool.submit(self._work)
-        except RuntimeError:  # the pool is shut, or the interpreter is ending
+            self._pool.run(self._work)
+        except RuntimeError:  # the system gives no thread, or the interpreter is ending
             with self._changed:
                 self._waking = False
                 self._workers -= 1
@@ -266,33 +268,36 @@ class KeyedDispatcher:
     # -- a worker ----------------------------------------
 
     def _work(self) -> None:
-        """The life of one worker: lane after lane, then wait for the bell."""
-        ident = threading.get_ident()
-        bell = threading.Lock()
-        bell.acquire()
+        """Serve lane after lane, until none waits."""
+        ident, thread = threading.get_ident(), threading.current_thread()
+        with self._changed:
+            number = next(each for each in itertools.count() if each not in self._threads)
+            self._threads[number] = thread
+            if not self._closed:
+                self._pool.enter(self)
+        thread.name = f"{self._name}_{number}"
         woken = True
         while True:
             with self._changed:
                 if woken:
                     self._waking = woken = False
                 if not self._waiting:
-                    if self._closed:
-                        self._workers -= 1
-                        return
-                    self._idle.append(bell)
-                    key = self
-                else:
-                    key, _ = self._waiting.popitem(last=False)  # type: ignore[assignment]
-                    self._running[ident] = key
-                    lane = self._lanes[key]
-                    wake = self._next_to_wake()
-            if key is self:
-                bell.acquire()
-                woken = True
-                continue
-            if wake is not None:
-                self._wake(wake)
+                    self._workers -= 1
+                    del self._threads[number]
+                    if self._watchers:
+                        self._changed.notify_all()
+                    return
+                key, _ = self._waiting.popitem(last=False)
+                self._running[ident] = key
+                lane = self._lanes[key]
+                wake = self._needs_worker()
+            if wake:
+                self._wake()
             if not self._run_lane(ident, key, lane):
+                with self._changed:
+                    del self._threads[number]
+                    if self._watchers:
+                        self._changed.notify_all()
                 return
 
     def _run_lane(self, ident: int, key: Hashable, lane: Lane) -> bool:
