@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import pathlib
-from typing import List, Optional, Sequence
+import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Iterator, List, Optional, Sequence
 
 import pytest
 
-from tests.ilink.bots import WAIT, Recorder, started
+from tests.ilink.bots import WAIT, Gate, Recorder, started
 from wxsdk.errors import StoreError
 from wxsdk.health import HealthState
 from wxsdk.runtime.sqlite_store import SQLiteStore
@@ -134,3 +138,74 @@ def test_what_came_while_the_stores_file_was_gone_is_handled_after_a_restart(
     assert client.shutdown()
     assert bot.bodies == ["one"]
     assert path.exists()
+
+
+@contextlib.contextmanager
+def held_by_another_process(path: pathlib.Path) -> Iterator[None]:
+    """SQLite's write lock on the file is taken while the block lasts."""
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+
+
+def test_a_platform_that_forgets_loses_nothing_while_the_store_is_held_by_another_process(
+    tmp_path: pathlib.Path,
+) -> None:
+    with ILinkSim(cursor="forgets", hold=20, quota_limit=None) as sim:
+        path, bot = tmp_path / "bot.db", Recorder()
+        client = started(sim, bot, store=SQLiteStore(path, busy_timeout=0.05))
+        with held_by_another_process(path):
+            for number in range(20):
+                sim.user(f"u{number % 4}").says(str(number))
+            until(lambda: client.health().state is HealthState.RETRYING)
+            until(lambda: client.health().retries > 1)
+            assert "wait in memory" in str(client.health().last_error)
+            assert bot.contexts == []
+        bot.wait_for(lambda: len(bot.contexts) == 20)
+        assert client.shutdown()
+        assert sorted(map(int, map(str, bot.bodies))) == list(range(20))
+
+
+def test_a_store_held_by_another_process_delays_no_send_and_no_stop(ilink: ILinkSim, tmp_path: pathlib.Path) -> None:
+    path, bot = tmp_path / "bot.db", Recorder()
+    client = started(ilink, bot, store=SQLiteStore(path))
+    ilink.user("u0").says("hello")
+    bot.wait_for(lambda: bot.contexts)
+    with held_by_another_process(path), ThreadPoolExecutor(8) as threads:
+        began = time.monotonic()
+        for result in [threads.submit(client.send_text, f"u{number}", "hi") for number in range(8)]:
+            assert result.result(WAIT).confirmed
+        sent_after = time.monotonic() - began
+        ilink.user("u0").says("comes while the store is held")
+        until(lambda: client._running is not None and client._running.loop.worker.alive)
+        began = time.monotonic()
+        client.shutdown()
+        stopped_after = time.monotonic() - began
+    assert sent_after < 2  # each of them waited 5 s, in a row; here is the network alone, on a busy machine
+    assert stopped_after < 1.5  # 0.5 s on an idle machine
+    assert client.quota("u3").sent == 1
+    assert client.send_text("u3", "after").confirmed
+    assert SQLiteStore(path).get("quota", "u3") is not None
+    client.shutdown()
+
+
+def test_what_is_handled_while_the_store_is_held_is_marked_when_it_is_free(
+    ilink: ILinkSim, tmp_path: pathlib.Path
+) -> None:
+    path, gate = tmp_path / "bot.db", Gate()
+    bot = Recorder(lambda ctx: gate.pass_through())
+    store = SQLiteStore(path, busy_timeout=0.05)
+    client = started(ilink, bot, store=store)
+    for user in ("a", "b"):
+        ilink.user(user).says("hello")
+        gate.wait_entered()
+    with held_by_another_process(path):
+        gate.open()
+        until(lambda: client.health().workers_busy == 0)
+        assert len(store.items("inbox")) == 2
+    until(lambda: store.items("inbox") == [], "an empty inbox")
+    assert client.shutdown()

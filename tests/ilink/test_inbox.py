@@ -157,7 +157,12 @@ def test_a_message_that_cannot_be_taken_out_does_not_stop_the_cursor(caplog: pyt
     store.broken = True
     setting.inbox.finish(entry)
     assert setting.cursors == ["c1"]
-    assert "may be handed over again" in caplog.text
+    assert "comes again if the process ends" in caplog.text
+    store.broken = False
+    setting.accept(message(2), cursor="c2")
+    assert len(store.items("inbox")) == 1
+    setting.clock.advance(3600)
+    assert setting.book.store.end(1)
 
 
 def test_a_clean_up_that_fails_holds_no_batch_back(

@@ -312,30 +312,64 @@ def test_no_poll_is_made_before_it_may_be_nor_without_room() -> None:
     assert setting.stop() == ["stop"]
 
 
-def test_a_store_that_fails_makes_the_same_batch_be_asked_for_again() -> None:
-    class Failing(MemoryStore):
-        broken = False
+class Failing(MemoryStore):
+    broken = False
 
-        def write(self, changes: Any) -> None:
-            if self.broken:
-                raise OSError(28, "No space left on device")
-            super().write(changes)
+    def write(self, changes: Any) -> None:
+        if self.broken:
+            raise OSError(28, "No space left on device")
+        super().write(changes)
 
+
+def test_a_batch_that_the_store_refuses_is_kept_and_written_before_the_next_poll() -> None:
     store = Failing()
     setting = Setting(store)
     setting.start("c0")
-    for _ in range(2):
-        setting.expect_poll("c0")
-        store.broken = True
-        setting.api.answer(ret=0, msgs=[message(1)], get_updates_buf="c1")
-        setting.clock.wait_parked(name="poll")
-        setting.clock.advance(2.5)
     setting.expect_poll("c0")
-    assert setting.handed == []
+    store.broken = True
+    setting.api.answer(ret=0, msgs=[message(1), message(2)], get_updates_buf="c1")
+    for _ in range(4):
+        setting.clock.wait_parked(name="poll")
+        assert setting.handed == []
+        health = setting.vitals.snapshot()
+        assert health.state is HealthState.RETRYING
+        assert "2 received message(s) wait in memory" in str(health.last_error)
+        setting.clock.advance(20)
     assert len(setting.failures) == 1
+    setting.clock.wait_parked(name="poll")
     store.broken = False
-    setting.api.answer(ret=0, msgs=[message(1)], get_updates_buf="c1")
+    setting.clock.advance(20)
     setting.expect_poll("c1")
+    assert len(setting.handed) == 2
+    assert setting.vitals.snapshot().state is HealthState.RUNNING
+    setting.stop()
+
+
+def test_a_stop_while_the_store_refuses_a_batch_says_how_much_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    store = Failing()
+    setting = Setting(store)
+    setting.start("c0")
+    setting.expect_poll("c0")
+    store.broken = True
+    setting.api.answer(ret=0, msgs=[message(1), message(2), message(3)], get_updates_buf="c1")
+    setting.clock.wait_parked(name="poll")
+    setting.stop()
+    assert "3 received message(s) are given up" in caplog.text
+    assert setting.handed == []
+
+
+def test_a_new_token_while_the_store_refuses_a_batch_costs_none_of_its_messages() -> None:
+    store = Failing()
+    setting = Setting(store)
+    setting.start("c0")
+    setting.expect_poll("c0")
+    store.broken = True
+    setting.api.answer(ret=0, msgs=[message(1)], get_updates_buf="c1")
+    setting.clock.wait_parked(name="poll")
+    store.broken = False
+    setting.book.claim("another")
+    setting.loop.token_changed()
+    setting.expect_poll("")
     assert len(setting.handed) == 1
     setting.stop()
 

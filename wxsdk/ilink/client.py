@@ -18,6 +18,7 @@ from ..runtime.health_record import Vitals
 from ..runtime.lifecycle import wait_until_stopped
 from ..runtime.receiver import Receiver
 from ..runtime.store import Store, as_store
+from ..runtime.store_writer import StoreWriter
 from ..runtime.worker import EarlierRuns
 from .api import ILinkApi
 from .cdn import MediaDoor
@@ -44,6 +45,7 @@ from .wire import WeixinMessage
 log = get_logger(__name__)
 
 SHUTDOWN_TIMEOUT = 5.0  # seconds for the handlers that still run
+STORE_GRACE = 0.1  # seconds that a stop waits for a store in trouble, twice; it may take 0.5 s in all
 
 
 class WeixinClient:
@@ -66,7 +68,7 @@ class WeixinClient:
         self.config = config
         self._handler = as_handler(handler)
         self._clock = clock = _clock or Clock()
-        self._store = as_store(store)
+        self._store = StoreWriter(as_store(store), clock)
         self.api = ILinkApi(config)
         self._vitals = Vitals(clock)
         self._book = Book(self._store, config, clock)
@@ -361,6 +363,12 @@ class WeixinClient:
     def _close(self) -> None:
         self.api.close()
         self._media_door.close()
+        if not self._store.end(STORE_GRACE):
+            log.warning(
+                "the store does not take %d change(s): what they note is lost if the process ends now, and messages"
+                " that were handled may come again",
+                self._store.waiting,
+            )
         try:
             self._store.close()
         except Exception as exc:  # noqa: BLE001  a store may raise anything of its own

@@ -25,7 +25,7 @@ from .wire import WeixinMessage
 
 log = get_logger(__name__)
 
-TRIM_EVERY = 200  # batches between two clean-ups of the store
+TRIM_EVERY = 1000  # messages between two clean-ups of the store; each costs milliseconds
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,7 @@ class Inbox:
         self._lock = threading.Lock()
         self._progress = CursorProgress()
         self._seen = SeenMessages(config.dedupe_window, config.max_seen_ids)
-        self._owed: List[Change] = []  # what a failing store did not take; the next write makes up for it
-        self._batches = 0
+        self._untrimmed = 0  # messages taken in since the last clean-up
 
     def left_over(self) -> List[Entry]:
         """The unfinished messages of an earlier run, oldest first, to be handled before anything else.
@@ -114,39 +113,27 @@ class Inbox:
         with self._lock:
             batch = self._progress.begin(len(new), cursor if current else None)
             self._tell_reached()
-        self._trim_now_and_then()
+        self._trim_now_and_then(max(len(messages), 1))
         return [Entry(key, message, batch) for key, message in new.items()]
 
     def finish(self, entry: Entry, changes: Sequence[Change] = (), also: Sequence[Entry] = ()) -> None:
         """The handler of *entry*, and of those in *also*, returned or raised: take it out and apply *changes*, at once.
 
-        Never raises. What a failing store keeps is taken out with the next one; if the process dies before that, it is
-        handed over again.
+        Never raises. What a store in trouble does not take is written when it is well again; if the process dies before
+        that, the message comes again.
         """
         finished = (entry, *also)
-        with self._lock:
-            owed, self._owed = self._owed, []
-        due = [*owed, *(Delete(INBOX, each.key) for each in finished), *changes]
-        try:
-            self._book.store.write(due)
-        except Exception as exc:  # noqa: BLE001  a store may raise anything of its own
-            log.warning("a handled message stays in the store and may be handed over again: %s", type(exc).__name__)
-            with self._lock:
-                self._owed = due + self._owed
+        self._book.store.mark([*(Delete(INBOX, each.key) for each in finished), *changes])
         with self._lock:
             for each in finished:
                 self._progress.handled(each.batch)
             self._tell_reached()
 
-    def _trim_now_and_then(self) -> None:
-        self._batches += 1
-        if self._batches % TRIM_EVERY:
-            return
-        try:
-            self._book.trim()
-        except Exception as exc:  # noqa: BLE001  a store may raise anything of its own
-            # The batch is in the store and counts as seen: if it were not handed over now, a restart would be needed.
-            log.warning("the store could not be cleaned up, which is tried again later: %s", type(exc).__name__)
+    def _trim_now_and_then(self, count: int) -> None:
+        self._untrimmed += count
+        if self._untrimmed >= TRIM_EVERY:
+            self._untrimmed = 0
+            self._book.store.soon(self._book.trim)
 
     def _tell_reached(self) -> None:
         for cursor in self._progress.reached():

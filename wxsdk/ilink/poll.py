@@ -5,10 +5,12 @@ It never runs code of the user. What to do after each poll is decided in ``updat
 
 from __future__ import annotations
 
+import itertools
 import random
 import threading
-from typing import Callable, List, Tuple
+from typing import Callable, List
 
+from ..core.outbox_rules import backoff
 from ..errors import StoreError, TokenStale, TransportError, WxError
 from ..health import HealthState
 from ..log import get_logger
@@ -23,6 +25,7 @@ from .state import Book
 
 log = get_logger(__name__)
 
+STORE_RETRY, LONGEST_STORE_RETRY = 0.5, 15.0  # seconds between two writes of a batch that a store refuses; choices
 ROOM_CHECK = 0.1  # seconds between two looks at the stop while workers are behind; a stop may take 0.2 s in all
 NOTIFY_START_DEADLINE = 2.0  # seconds; a courtesy as well, and what a platform that is slow with it may delay the polls
 NOTIFY_STOP_DEADLINE = 0.1  # seconds; a courtesy to the platform that must not make a stop slow
@@ -162,7 +165,9 @@ class PollLoop:
         if self._news.is_set() and verdict.kind is not Kind.ANSWER:
             return  # ended on purpose; but what came is taken in, since it may never come again
         step = self._judge(verdict, self._clock.now() - started)
-        step, entries = self._take_in(step, started)
+        entries = self._take_in(step)
+        if self._stopping and step.messages and not entries:
+            return  # handed over to nobody, or nothing new in it
         self._state = step.state
         self._report(step)  # before the handlers run, so that health() tells them that the client receives
         if entries:
@@ -183,14 +188,37 @@ class PollLoop:
     def _judge(self, verdict: Verdict, elapsed: float) -> PollStep:
         return after_poll(self._state, verdict, elapsed=elapsed, unit=random.random(), config=self._config)
 
-    def _take_in(self, step: PollStep, started: float) -> Tuple[PollStep, List[Entry]]:
-        """Store what came, to be handed over; a store that fails makes it a failed poll, to be asked for again."""
+    def _take_in(self, step: PollStep) -> List[Entry]:
+        """Store what came, to be handed over. While the store fails the batch is kept, and nothing else is asked for:
+
+        a platform that forgets what it handed out would not send it again.
+        """
         if not step.messages and step.cursor is None:
-            return step, []
-        try:
-            return step, self._inbox.accept(step.messages, step.cursor, epoch=self._epoch)
-        except Exception as exc:  # noqa: BLE001  a store may raise anything of its own
-            return self._judge(Verdict(Kind.FAILURE, error=_not_taken_in(exc)), self._clock.now() - started), []
+            return []
+        for failures in itertools.count(1):
+            try:
+                return self._inbox.accept(step.messages, step.cursor, epoch=self._epoch)
+            except Exception as exc:  # noqa: BLE001  a store may raise anything of its own
+                error = _not_taken_in(exc, len(step.messages))
+            if not self._wait_for_store(error, failures):
+                log.error(
+                    "the store failed until the stop: %d received message(s) are given up; the platform sends them"
+                    " again only if it has not forgotten them",
+                    len(step.messages),
+                )
+                break
+        return []
+
+    def _wait_for_store(self, error: WxError, failures: int) -> bool:
+        """Report that the store failed, and wait before the next try; False when it is time to stop."""
+        delay = backoff(failures, random.random(), first=STORE_RETRY, longest=LONGEST_STORE_RETRY)
+        self._report_failure(error, delay)
+        while not self._stopping and self._news.wait(delay):
+            with self._gate:
+                if not self._stopping:
+                    self._news.clear()  # a new token: the epoch says so when the batch is in
+                    delay = 0.0
+        return not self._stopping
 
     def _report(self, step: PollStep) -> None:
         working, self._working = self._working, step.error is None and step.silence is None
@@ -214,13 +242,16 @@ class PollLoop:
                 log.error("the bot token is stale; polling pauses for %.0f s. %s", step.delay, step.error.remedy)
                 self._on_stale(step.token_stale)
             return
+        self._report_failure(step.error, step.delay)
+
+    def _report_failure(self, error: WxError, delay: float) -> None:
         self._failures += 1
-        self._vitals.enter(HealthState.RETRYING, step.error, retries=self._failures)
+        self._vitals.enter(HealthState.RETRYING, error, retries=self._failures)
         if self._failures == 1:
-            log.warning("receiving failed, trying again in %.1f s: %s", step.delay, step.error)
-            self._on_failure(step.error)
+            log.warning("receiving failed, trying again in %.1f s: %s", delay, error)
+            self._on_failure(error)
         else:
-            log.debug("receiving failed %d times in a row: %s", self._failures, step.error)
+            log.debug("receiving failed %d times in a row: %s", self._failures, error)
 
     def _notify_start(self) -> bool:
         try:
@@ -247,13 +278,14 @@ def _unknown(exc: Exception) -> WxError:
     return error
 
 
-def _not_taken_in(exc: Exception) -> WxError:
-    """What to tell of a store that raised *exc*: its own error where that knows a remedy."""
-    if isinstance(exc, StoreError) and exc.remedy:
-        return exc
-    error = WxError(
-        f"The store failed ({type(exc).__name__}), so a batch of messages was not taken in.",
-        remedy="Make room on the disk and check the store's file; the messages are asked for again.",
-    )
+def _not_taken_in(exc: Exception, count: int) -> WxError:
+    """The report of a store that raised *exc*, with its own remedy where it knows one."""
+    what = f"The store failed ({type(exc).__name__}); {count} received message(s) wait in memory until it works."
+    remedy = "{} Nothing else is received until then, and messages may be lost if the process ends before."
+    if isinstance(exc, StoreError):
+        own = remedy.format(exc.remedy or "Check its file and its disk.")
+        error: WxError = StoreError(f"{what} {exc.what}", number=exc.errno or 0, path=exc.path, remedy=own)
+    else:
+        error = WxError(what, remedy=remedy.format("Make room on the disk and check the store."))
     error.__cause__ = exc
     return error

@@ -37,6 +37,7 @@ LIFE_LANE = "life"  # on_start, on_shutdown, on_token_stale, on_outbox_given_up,
 CURSOR_LANE = "cursor"
 LIFE_WORKERS = 2  # one for each lane of the client's own life
 OUTBOX_GRACE = 1.0  # seconds that a shutdown gives to a message of the outbox that is being sent
+STORE_GRACE = 0.2  # seconds that a stop waits for the store to take in what came last; a stop may take 0.5 s in all
 ABORT_RESERVE = 0.5  # seconds at the end of a shutdown's time, kept for ending what handlers wait for
 
 
@@ -187,7 +188,7 @@ class Running:
         self._outbox.stop()
         if inside and not first:
             return False  # whoever came first waits for this very thread
-        alive = join_all([self.loop.worker], self._clock, deadline)
+        alive = self._end_loop(deadline)
         self._ready.set()
         alive += self._end_sends(deadline, min(ABORT_RESERVE, timeout / 2))
         alive += self._end_signs(deadline)
@@ -210,6 +211,12 @@ class Running:
         workers = [each for each in (self.loop.worker, self._outbox_worker, self._stopper) if each is not None]
         alive = join_all(workers, self._clock, deadline)
         return alive + self._life.close(deadline) + self.dispatcher.close(deadline)
+
+    def _end_loop(self, deadline: float) -> List[str]:
+        """Join the poll loop, and end the wait for a store that is in trouble; its name if it is still alive."""
+        while not self.loop.worker.join(min(STORE_GRACE, self._left(deadline))) and self._left(deadline):
+            self._book.store.interrupt()
+        return join_all([self.loop.worker], self._clock, deadline)
 
     def _end_sends(self, deadline: float, reserve: float) -> List[str]:
         """Let the outbox and the handlers finish, and end what they wait for when they do not; threads still alive."""

@@ -219,7 +219,7 @@ class Sender:
         self._vitals.outbound()
         sent = WeixinMessage(message_id=result.message_id, item_list=[MessageItem.from_dict(item)])
         try:
-            self._book.store.write(self._allowance.sent(to) + self._book.quote_changes(to, sent))
+            self._book.store.later(self._allowance.sent(to) + self._book.quote_changes(to, sent))
             self._book.trim_after_send()
         except Exception as exc:  # noqa: BLE001  a store may raise anything of its own
             if self._first_time("store"):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import threading
+from functools import partial
 from typing import List, Optional
 
 from ..log import get_logger
 from ..runtime.clock import Clock
 from ..runtime.forked import tell_of_forks
 from ..runtime.store import Change, Clear, Delete, Put, Store
+from ..runtime.store_writer import writer_for
 from .config import WeixinConfig
 from .inbound import message_id_of
 from .jsontext import dump_json, load_json
@@ -38,7 +40,7 @@ class Book:
     """Cursor, owner of the state and remembered messages. Any thread may use it; what the store raises is passed on."""
 
     def __init__(self, store: Store, config: WeixinConfig, clock: Clock) -> None:
-        self.store = store
+        self.store = writer_for(store, clock)
         self._config = config
         self._clock = clock
         self._lock = threading.Lock()
@@ -108,9 +110,9 @@ class Book:
         number = next(self._sends)  # from 0: a program that sends once each time it runs drops its part, too
         limit = self._config.max_quotes
         if limit and number % max(limit * SPARE_QUOTES // 100, 1) == 0:
-            self.store.trim(QUOTES, max_count=limit)
+            self.store.soon(partial(self.store.trim, QUOTES, max_count=limit))
         if number % TRIM_QUOTAS_EVERY == 0:
-            self.store.trim(QUOTA, before=self._clock.wall() - self._config.quota_window)
+            self.store.soon(partial(self.store.trim, QUOTA, before=self._clock.wall() - self._config.quota_window))
 
     def trim(self) -> None:
         """Drop what is too old or too much."""

@@ -138,6 +138,16 @@ class SQLiteStore:
         if changes:
             self._write(lambda connection: _apply(connection, changes))
 
+    def try_write(self, changes: Sequence[Change]) -> bool:
+        """As ``write``, but False at once while another process writes."""
+        try:
+            self._write(lambda connection: _apply(connection, changes), patience=0.0)
+        except StoreError as exc:
+            if exc.errno != errno.EBUSY:
+                raise
+            return False
+        return True
+
     def put_if_absent(self, put: Put) -> Optional[str]:
         """Apply *put* unless its key is there; the value that is there already. One step for all processes."""
         name, key = _bound(put.table), _bound(put.key)
@@ -203,7 +213,7 @@ class SQLiteStore:
     def _read(self, statement: str, *values: Union[str, bytes]) -> List[Tuple[bytes, ...]]:
         return self._done(lambda connection: connection.execute(statement, values).fetchall())
 
-    def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _write(self, work: Callable[[sqlite3.Connection], T], patience: Optional[float] = None) -> T:
         """What *work* returns, done in a transaction, as long as the file is what a restart would find."""
 
         def written(connection: sqlite3.Connection) -> T:
@@ -213,15 +223,16 @@ class SQLiteStore:
             self._files = stamps(self._files)
             return result
 
-        return self._done(written)
+        return self._done(written, patience)
 
-    def _done(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _done(self, work: Callable[[sqlite3.Connection], T], patience: Optional[float] = None) -> T:
         """What *work* returns, one call at a time: SQLite has one writer anyway, and reads take microseconds.
 
         The lock is free between two tries while another process writes, so that no read waits for that one.
         """
         with self._free:
-            interruptions, give_up_at = self._interruptions, None
+            interruptions = self._interruptions
+            give_up_at: Optional[float] = None
             while True:
                 if self._connection is None:
                     self._connection = self._open()
@@ -231,7 +242,8 @@ class SQLiteStore:
                     raise  # a mistake of the caller, such as a value that is no str
                 except sqlite3.Error as exc:
                     now = self._clock.now()
-                    give_up_at = now + self._busy_timeout if give_up_at is None else give_up_at
+                    if give_up_at is None:
+                        give_up_at = now + (self._busy_timeout if patience is None else patience)
                     if not is_busy(exc) or now >= give_up_at or self._interruptions != interruptions:
                         raise self._failed(exc) from exc
                     self._clock.wait(self._free, min(LOOK_AGAIN, give_up_at - now))
