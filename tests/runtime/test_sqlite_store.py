@@ -676,11 +676,14 @@ def test_a_file_of_an_earlier_version_that_is_mostly_air_is_made_small(path: pat
         old.execute(statement)
     old.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     old.execute("PRAGMA user_version = 1")
+    old.execute("PRAGMA synchronous = OFF")
+    old.execute("BEGIN")
     old.executemany(
         "INSERT INTO entries (name, key, value, at) VALUES ('inbox', ?, ?, 1.0)",
         ((str(number), "x" * 4000) for number in range(2000)),
     )
     old.execute("DELETE FROM entries WHERE key != '7'")
+    old.execute("COMMIT")
     old.close()
     store = SQLiteStore(path)
     assert store.items("inbox") == [("7", "x" * 4000)]
@@ -699,3 +702,14 @@ def test_a_store_knows_when_somebody_else_wrote(path: pathlib.Path) -> None:
     other.close()
     store.close()
     assert not store.changed_elsewhere()
+
+
+def test_a_process_killed_while_it_made_the_file_leaves_one_that_can_be_used(path: pathlib.Path) -> None:
+    made = sqlite3.connect(path, isolation_level=None)
+    made.execute("PRAGMA auto_vacuum = INCREMENTAL")  # writes the first page, before anything says whose it is
+    made.close()
+    assert path.stat().st_size > 0
+    store = SQLiteStore(path)
+    store.write([_put("k", "v")])
+    assert store.get("inbox", "k") == "v"
+    store.close()

@@ -33,7 +33,8 @@ class Stamp(NamedTuple):
 
 _MAGIC = b"SQLite format 3\0"
 _APPLICATION_ID_AT = 68  # byte of the header; sqlite.org/fileformat2, 1.3
-_HEADER_BYTES = 100
+_TABLES_AT = 103  # of the first page: how many tables and indexes are listed on it; the same, 1.6
+_HEADER_BYTES = 105
 
 
 # One step for each schema version; step n brings a file of version n to n + 1. Steps are added, never changed.
@@ -82,7 +83,9 @@ def check_is_ours(path: pathlib.Path) -> None:
         return
     if not header.startswith(_MAGIC):
         raise _unusable(path, "is not an SQLite database")
-    if int.from_bytes(header[_APPLICATION_ID_AT : _APPLICATION_ID_AT + 4], "big") != APPLICATION_ID:
+    owner = int.from_bytes(header[_APPLICATION_ID_AT : _APPLICATION_ID_AT + 4], "big")
+    # A process that was killed while it made the file left a database without tables.
+    if owner != APPLICATION_ID and (owner or any(header[_TABLES_AT : _TABLES_AT + 2])):
         raise _unusable(path, "belongs to another program, or is damaged")
 
 
