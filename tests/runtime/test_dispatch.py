@@ -493,7 +493,7 @@ def test_tasks_that_submit_tasks_while_it_closes_neither_hang_nor_vanish_silentl
 
 
 def test_a_thread_that_left_frees_its_lane_and_its_place_among_the_workers(desk: _Desk) -> None:
-    dispatcher = desk.make(1, max_left=1)
+    dispatcher = desk.make(1)
     answer, left, done = threading.Event(), threading.Event(), threading.Event()
     ran: list[str] = []
 
@@ -521,7 +521,7 @@ def test_a_thread_that_left_frees_its_lane_and_its_place_among_the_workers(desk:
 
 
 def test_what_waits_behind_a_task_goes_on_when_its_thread_leaves(desk: _Desk) -> None:
-    dispatcher = desk.make(1, max_left=1)
+    dispatcher = desk.make(1)
     queued, answer = threading.Event(), threading.Event()
 
     def asks() -> None:
