@@ -25,6 +25,7 @@ _seen = 0  # lines of the report that a test has failed for
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "may_leak(reason): leave out the check for threads and sockets left behind")
     _report.touch()
+    os.environ["WXSDK_HOME"] = str(_report.parent / "no-accounts")  # not those of whoever runs the tests
     os.environ.update({**loopback_guard.environment(), loopback_guard.REPORT: str(_report)})
     loopback_guard.install(ends_process=False)
 

@@ -67,6 +67,7 @@ def test_the_block_runs(
     request: pytest.FixtureRequest,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WXSDK_HOME", str(tmp_path))
     scope: Dict[str, Any] = {"llm": lambda question: f"An answer to {question}", "__name__": "snippet"}
     ilink_sim.user("user_id").says("so that there is a conversation")
     if ".login(" in code:

@@ -13,9 +13,10 @@ from ..errors import ConfigError, ConnectionLost, WxError
 from ..health import Health, HealthState
 from ..runtime.clock import Clock
 from ..runtime.forked import tell_of_forks
-from ..runtime.instance_lock import InstanceLock
+from ..runtime.instance_lock import InstanceLock, LockNoted
 from ..runtime.lifecycle import wait_until_stopped
 from ..runtime.receiver import Received, Receiver
+from ..runtime.standby_group import StandbyGroup
 from ..runtime.store import Store, as_store
 from ..runtime.worker import EarlierRuns, join_all
 from ..runtime.wsock import WsDoor
@@ -27,6 +28,7 @@ from .connection_rules import State
 from .download import Downloads, Folder
 from .frames import WsFrame
 from .inbox import Inbox
+from .kick_note import binds, kicked_before, note_of
 from .logger import BotLog
 from .outbox import Outbox, make_outbox
 from .run import Run
@@ -73,6 +75,7 @@ class WSClient(Callbacks, Sending):
         self._door = WsDoor(ssl_context=options.ssl_context, proxy=options.proxy)
         self._downloads = Downloads(options)
         self._instance = InstanceLock("aibot", f"{options.ws_url}\n{options.bot_id}")
+        self._standby_group = StandbyGroup(self._instance)
         self._life = threading.Lock()  # guards _run
         self._run: Optional[Run] = None
         self._earlier = EarlierRuns()
@@ -83,16 +86,19 @@ class WSClient(Callbacks, Sending):
 
     # -- life ----------------------------------------
 
-    def connect(self, wait: Optional[float] = None) -> WSClient:
+    def connect(self, wait: Optional[float] = None, *, takeover: bool = False) -> WSClient:
         """Start the threads and return; a second call changes nothing, one after disconnect() starts anew.
 
-        Raises AlreadyRunning when this machine has a client of this bot already. With *wait*, return once subscribed:
+        Raises AlreadyRunning when this machine has a client of this bot already. takeover: for a process that stands by
+        and calls this again and again, until that client has ended; raises Kicked, too, as long as another connection
+        has taken the bot over from that one, since the processes of one machine would else take it back one after the
+        other (``wxsdk.ext`` does it so). With *wait*, return once subscribed:
         raises AuthFailed, ReconnectExhausted or Kicked when the client ends before that, and ConnectionLost when *wait*
         seconds pass or somebody disconnects it. What this call has started is disconnected then; a client that another
         call had started goes on.
         """
         wait = check_patience("wait", wait)
-        run, is_new = self._started()
+        run, is_new = self._started(takeover)
         if wait is None or run.connection.wait_subscribed(wait):
             return self
         error = run.error
@@ -124,6 +130,7 @@ class WSClient(Callbacks, Sending):
             has_ended = has_ended and not run.alive(deadline)
         has_ended = not self._earlier.alive(deadline) and has_ended
         self._downloads.close()  # those of a client that is not connected, too
+        self._standby_group.leave()
         return has_ended
 
     def wait(self, timeout: Optional[float] = None) -> bool:
@@ -244,21 +251,21 @@ class WSClient(Callbacks, Sending):
         """The time of day of *moment* on the clock, by what the time of day is now."""
         return None if moment is None else _utc(self._clock.wall() - (self._clock.now() - moment))
 
-    def _started(self) -> Tuple[Run, bool]:
+    def _started(self, takeover: bool) -> Tuple[Run, bool]:
         """The run that lives and False; a new one and True when there is none, once the one before has left."""
         while True:
             with self._life:
                 run = self._run
                 if run is None or run.left:
-                    return self._new_run(), True
+                    return self._new_run(takeover), True
                 if run.error is None and not run.stopping:
                     return run, False
             self._leave(run)
 
-    def _new_run(self) -> Run:
+    def _new_run(self, takeover: bool) -> Run:
         """Under the lock."""
         if self.options.single_instance:
-            self._instance.acquire()
+            self._own(takeover)
         try:
             self._postbox.load()
             left_over = self._left_over()
@@ -295,6 +302,17 @@ class WSClient(Callbacks, Sending):
         self._inbox.recall(self._seen)
         return self._inbox.left_over()
 
+    def _own(self, takeover: bool) -> None:
+        """Take the lock of this bot. Raises AlreadyRunning, ConfigError, or Kicked (see ``connect``)."""
+        if takeover:
+            self._standby_group.join()
+        try:
+            self._instance.acquire(unless_noted=takeover)
+        except LockNoted as noted:
+            if binds(noted.note, self._clock.wall()):
+                raise kicked_before() from None
+            self._instance.acquire()
+
     def _stream_troubled(self, error: WxError) -> None:
         """A streamed answer was refused or lost. Its writer may not look, so the log and on_error say so."""
         self._log.warning("%s", error)
@@ -305,7 +323,9 @@ class WSClient(Callbacks, Sending):
     def _over(self) -> None:
         """A run has ended, by itself or not; on its reader."""
         self._streams.abandon()
-        self._instance.release()
+        run = self._run
+        error = None if run is None else run.error or run.connection.error
+        self._instance.release(note_of(error, self.options.kick_cooldown, self._clock.wall()))
 
     def _leave(self, run: Run) -> None:
         """End *run* and wait until nothing of it can touch what the next one uses."""

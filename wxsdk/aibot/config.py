@@ -25,6 +25,7 @@ from ..core.settings import (
     text,
     whole_number,
 )
+from ..runtime.account_files import from_environment
 from .stream_notices import StreamNotices
 
 DEFAULT_WS_URL = "wss://openws.work.weixin.qq.com"  # docs/protocol/aibot, 1
@@ -110,6 +111,17 @@ class WSClientOptions:
 
     def __post_init__(self) -> None:
         check_settings(self, CHECKS)
+
+    @classmethod
+    def from_env(cls, account: Optional[str] = None, **settings: Any) -> WSClientOptions:
+        """Return the options that a saved account and the environment give.
+
+        First come *settings*, by the names above; then the saved account *account*, or that which WXSDK_ACCOUNT names;
+        then WXSDK_BOT_ID, WXSDK_SECRET and WXSDK_WS_URL. Without an account and a secret, the saved account "default"
+        is used, else the only one for WeCom. Raises ConfigError when there is none, and for an account that is named
+        and does not exist.
+        """
+        return cls(**from_environment("aibot", account, settings))
 
 
 def _notices(name: str, value: Any) -> StreamNotices:

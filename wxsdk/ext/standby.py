@@ -1,7 +1,8 @@
 """A client beside a web application with several worker processes: one of them runs it, the others stand by.
 
 Each process tries to start its client. One succeeds; the others are told AlreadyRunning and try again soon, so
-that one of them takes over when the owner ends, however it ends: the system frees the lock of a killed process.
+that one of them takes over when the owner ends, however it ends: the system frees the lock of a killed process. Only
+when another connection took a WeCom bot over (Kicked), all of them stay away.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import List, Optional, Union
 
 from ..aibot.client import WSClient
 from ..core.settings import check_seconds
-from ..errors import AlreadyRunning
+from ..errors import AlreadyRunning, Kicked
 from ..ilink.client import WeixinClient
 from ..log import get_logger
 from ..runtime.worker import Worker, next_number
@@ -52,7 +53,8 @@ class Standby:
     def stands_by(self) -> bool:
         """True while this process tries to become the owner, so that it takes over when the owner ends."""
         worker = self._worker
-        return worker is not None and worker.alive and self._pid == os.getpid() and not self.is_owner
+        waits = worker is not None and worker.alive and self._pid == os.getpid() and not self.is_owner
+        return waits and self._error is None
 
     @property
     def owner_pid(self) -> Optional[int]:
@@ -61,7 +63,7 @@ class Standby:
 
     @property
     def error(self) -> Optional[Exception]:
-        """Why this process gave up trying; None while it has not."""
+        """Why this process gave up trying, or stays away (Kicked); None while it runs the bot or waits for its turn."""
         return self._error
 
     def start(self) -> None:
@@ -98,18 +100,24 @@ class Standby:
         while not stop.is_set():
             try:
                 if isinstance(self.client, WSClient):
-                    self.client.connect()
+                    self.client.connect(takeover=True)
                 else:
                     self.client.start()
             except AlreadyRunning as exc:
                 if exc.pid != self._owner_pid:
                     log.info("another process (%s) runs the bot; standing by", exc.pid)
-                self._owner_pid = exc.pid
+                self._owner_pid, self._error = exc.pid, None
                 stop.wait(TRY_EVERY)
+            except Kicked as exc:
+                if self._error is None:
+                    log.warning("%s", exc)
+                self._owner_pid, self._error = None, exc
+                stop.wait(TRY_EVERY)  # until the bot is connected again by hand, or for its kick_cooldown
             except Exception as exc:  # whatever it is, the health has to show that this process gave up
                 self._error = exc
                 log.exception("the bot could not be started")
                 return
             else:
                 log.info("this process (%s) runs the bot", os.getpid())
+                self._error = None
                 return

@@ -28,6 +28,7 @@ from ..core.settings import (
     seconds,
     server,
 )
+from ..runtime.account_files import from_environment
 from .endpoints import DEFAULT_BOT_AGENT, client_version_number, sanitise_bot_agent
 
 MIN_TEXT_BYTES = 16  # B; below this a code fence cannot be closed and reopened
@@ -125,6 +126,17 @@ class WeixinConfig:
 
     def __post_init__(self) -> None:
         check_settings(self, CHECKS)
+
+    @classmethod
+    def from_env(cls, account: Optional[str] = None, **settings: Any) -> WeixinConfig:
+        """Return the configuration that a saved account and the environment give.
+
+        First come *settings*, by the names above; then the saved account *account*, or that which WXSDK_ACCOUNT names;
+        then WXSDK_TOKEN, WXSDK_BASE_URL, WXSDK_CDN_BASE_URL, WXSDK_ROUTE_TAG and WXSDK_BOT_AGENT. Without an account
+        and a token, the saved account "default" is used, else the only one for personal WeChat. Raises ConfigError
+        when there is none, and for an account that is named and does not exist.
+        """
+        return cls(**from_environment("ilink", account, settings))
 
 
 def _bot_agent(_name: str, value: Any) -> str:

@@ -17,11 +17,19 @@ from .clock import Clock, Event
 
 RETRY_EVERY = 1.0  # seconds between tries of ``wait``; a worker takes over within this after its owner's death
 
-_PID_BYTES = 20
+_NOTE_BYTES = 60  # of a pid, or of what the last holder noted
 _LOCKED_BYTE = 1 << 20  # where Windows locks: far behind the pid, since a locked byte cannot be read by others
 
 _held: Dict[str, InstanceLock] = {}  # path -> the lock that this process holds there
 _held_lock = threading.Lock()
+
+
+class LockNoted(Exception):
+    """The lock is free, and its last holder left a note at its release: ``note``."""
+
+    def __init__(self, note: str) -> None:
+        super().__init__(note)
+        self.note = note
 
 
 class InstanceLock:
@@ -55,8 +63,10 @@ class InstanceLock:
         """True while this object, in this process, holds the lock."""
         return self._descriptor is not None
 
-    def acquire(self) -> None:
+    def acquire(self, *, unless_noted: bool = False) -> None:
         """Take the lock, now. Once held, a second call does nothing.
+
+        unless_noted: where the last holder left a note, leave it and the lock as they are, and raise LockNoted.
 
         Raises AlreadyRunning at once when another process, or another client of this one, holds it; ConfigError when
         no folder can be written.
@@ -70,26 +80,34 @@ class InstanceLock:
                     raise self._already_running(os.getpid())
                 if not _try_lock(descriptor):
                     raise self._already_running(_read_pid(descriptor))
+                if unless_noted and _read_note(descriptor):
+                    raise LockNoted(_read_note(descriptor))
             except OSError as exc:  # a network drive without locks, say
                 os.close(descriptor)
                 raise ConfigError(f"{path} cannot be locked: {exc.strerror}.", remedy="Name a local folder.") from exc
-            except AlreadyRunning:
-                os.close(descriptor)
+            except (AlreadyRunning, LockNoted):
+                os.close(descriptor)  # this gives the lock back
                 raise
             _write_pid(descriptor, str(os.getpid()))
             self._path, self._descriptor = path, descriptor
             _held[path] = self
 
-    def release(self) -> None:
-        """Give the lock back; does nothing when it is not held."""
+    def release(self, note: str = "") -> None:
+        """Give the lock back; does nothing when it is not held. note: no number; for who asks, until the next owner."""
         with _held_lock:
             path, self._path = self._path, None
             descriptor, self._descriptor = self._descriptor, None
             if descriptor is not None and path is not None:
                 del _held[path]
-                _write_pid(descriptor, "")
+                _write_pid(descriptor, note)
                 _unlock(descriptor)
                 os.close(descriptor)
+
+    def open_beside(self, suffix: str) -> int:
+        """Open a file of our own beside that of the lock, named by *suffix*; its descriptor. Raises as ``acquire``."""
+        path, descriptor = self._open()
+        os.close(descriptor)
+        return _open_private(path + suffix)
 
     def wait(self, timeout: Optional[float], stop: Event, clock: Clock) -> bool:
         """Try every second until the lock is taken over; False when *stop* is set or *timeout* seconds passed first.
@@ -168,9 +186,18 @@ def _open_private(path: str) -> int:
 
 
 def _read_pid(descriptor: int) -> Optional[int]:
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    text = os.read(descriptor, _PID_BYTES).strip()
+    text = _read_text(descriptor)
     return int(text) if text.isdigit() else None
+
+
+def _read_note(descriptor: int) -> str:
+    text = _read_text(descriptor)
+    return "" if text.isdigit() else text  # the pid of one that was killed
+
+
+def _read_text(descriptor: int) -> str:
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return os.read(descriptor, _NOTE_BYTES).decode("ascii", "replace").strip()
 
 
 def _write_pid(descriptor: int, text: str) -> None:
