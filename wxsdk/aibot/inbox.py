@@ -68,27 +68,26 @@ class Inbox:
 
         Never raises: the platform will not push them again, so with a failing store they are handed over all the same.
         """
+        if not self.store.durable:
+            return [FrameReceived(self, "", frame) for frame in frames]
         batch = [FrameReceived(self, secrets.token_hex(8), frame) for frame in frames]
-        if self.store.durable:
-            wall = self._clock.wall()
-            changes: List[Change] = [Put(self._table, one.key, encode_row(one.origin.raw, wall), wall) for one in batch]
-            changes += [Put(self._seen_table, one.msgid, "", wall) for one in frames if one.msgid is not None]
-            try:
-                self.store.write(changes)
-                self._trim_now_and_then()
-            except Exception as exc:  # noqa: BLE001  a store may raise anything of its own
-                self._log.warning(
-                    "%d message(s) are not in the store, and lost if the process dies before they are handled: %s",
-                    len(batch),
-                    type(exc).__name__,
-                )
+        wall = self._clock.wall()
+        changes: List[Change] = [Put(self._table, one.key, encode_row(one.origin.raw, wall), wall) for one in batch]
+        changes += [Put(self._seen_table, one.msgid, "", wall) for one in frames if one.msgid is not None]
+        try:
+            self.store.write(changes)
+            self._trim_now_and_then()
+        except Exception as exc:  # noqa: BLE001  a store may raise anything of its own
+            self._log.warning(
+                "%d message(s) are not in the store, and lost if the process dies before they are handled: %s",
+                len(batch),
+                type(exc).__name__,
+            )
         return list(batch)
 
     def finish(self, keys: Sequence[str], changes: Sequence[Change]) -> None:
         """Take *keys* out and apply *changes*, in one write. Never raises; what fails is written with the next one."""
         rows = [Delete(self._table, key) for key in keys] if self.store.durable else []
-        if not rows and not changes:
-            return
         with self._lock:
             owed, self._owed = self._owed, []
         try:
@@ -109,20 +108,28 @@ class Inbox:
 class FrameReceived:
     """See ``Received``. origin: the WsFrame."""
 
-    __slots__ = ("_inbox", "key", "origin", "redelivered")
+    __slots__ = ("_inbox", "_key", "origin", "redelivered")
 
     def __init__(self, inbox: Inbox, key: str, frame: WsFrame, redelivered: bool = False) -> None:
         self._inbox = inbox
-        self.key = key
+        self._key = key
         self.origin: Any = frame
         self.redelivered = redelivered
+
+    @property
+    def key(self) -> str:
+        """See ``Received``. Without a row it is made when it is asked for, which is rare."""
+        if not self._key:
+            self._key = secrets.token_hex(8)
+        return self._key
 
     @property
     def store(self) -> Store:
         return self._inbox.store
 
     def finish(self, changes: Sequence[Change] = (), also: Sequence[FrameReceived] = ()) -> None:
-        self._inbox.finish([self.key, *(each.key for each in also)], changes)
+        if changes or self._inbox.store.durable:
+            self._inbox.finish([self.key, *(each.key for each in also)], changes)
 
 
 class Intake:

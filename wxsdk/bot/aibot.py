@@ -42,15 +42,11 @@ class WeComAdapter(Adapter):
         body = origin.raw_body
         sender = body.get("from")
         user_id = str(sender.get("userid") or "") if isinstance(sender, dict) else ""
-        is_group = body.get("chattype") == "group" or bool(body.get("chatid"))
-        chat_id = origin.chat or user_id
-        event = origin.eventtype
-        if event:
-            choice = _choice_of(body) if event == "template_card_event" else None
-            kind = "choice" if choice is not None else "event"
-            urgent = event in ("enter_chat", "template_card_event")
-            return Facts(origin.msgid or "", kind, user_id, chat_id, is_group, "", event, choice, urgent)
+        chat_id = origin.chat
+        is_group = chat_id != user_id or body.get("chattype") == "group"
         kind = origin.msgtype
+        if kind == "event" or origin.eventtype:
+            return _event_facts(origin, user_id, chat_id, is_group)
         text = _text_of(body, kind)
         text = without_mention(text) if is_group else text.strip()
         return Facts(origin.msgid or "", kind, user_id, chat_id, is_group, text)
@@ -313,6 +309,14 @@ class PushStream(AnswerStream):
     def _need_open(self) -> None:
         if self._outcome is not None:
             raise ConfigError("The stream is finished.", remedy="Open another one.")
+
+
+def _event_facts(origin: WsFrame, user_id: str, chat_id: str, is_group: bool) -> Facts:
+    event = origin.eventtype
+    choice = _choice_of(origin.raw_body) if event == "template_card_event" else None
+    kind = "choice" if choice is not None else "event"
+    urgent = event in ("enter_chat", "template_card_event")
+    return Facts(origin.msgid or "", kind, user_id, chat_id, is_group, "", event, choice, urgent)
 
 
 def _result(frame: WsFrame, target: Target) -> SendResult:

@@ -65,6 +65,11 @@ class Command(NamedTuple):
     args: str
 
 
+def is_slashed(text: str) -> bool:
+    """Whether *text* may be a command."""
+    return text[:1] in _SLASHES if text else False
+
+
 def parse_command(text: str) -> Optional[Command]:
     """The command in *text*, None when it is none; the name in lower case, the rest stripped."""
     stripped = text.lstrip()

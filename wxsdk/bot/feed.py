@@ -27,8 +27,7 @@ class Feed:
         if workshop is None:
             return  # it stays in its inbox
         adapter = self._adapter
-        for received in batch:
-            workshop.take_in(Message(adapter, received, adapter.facts(received.origin)))
+        workshop.take_in([Message(adapter, received, adapter.facts(received.origin)) for received in batch])
 
     def wait_for_room(self, limit: int, timeout: Optional[float]) -> bool:
         workshop = self._workshop()

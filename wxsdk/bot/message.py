@@ -16,6 +16,7 @@ from .results import dump_result, load_result
 
 if TYPE_CHECKING:
     from .call import Call
+    from .workshop import Workshop
 
 ASK_TIMEOUT = 600.0  # seconds that a question waits by default (api-bot)
 
@@ -82,21 +83,19 @@ class Message:
 
     Every method may be called from any thread, but for ``ask`` and ``choose``, which belong to the handler's own. What
     the platform cannot do raises Unsupported before anything is sent. After ``cancel_running()`` of another handler
-    they raise Cancelled.
+    they raise Cancelled. args: of a command, what stands behind its name, stripped; "" otherwise.
     """
 
-    __slots__ = ("_adapter", "_call", "_merged", "also", "args", "facts", "received")
+    __slots__ = ("_merged", "_workshop", "adapter", "args", "call", "facts", "handler", "received", "thread")
 
-    def __init__(
-        self, adapter: Adapter, received: Received, facts: Facts, merged: Sequence[Message] = (), args: str = ""
-    ) -> None:
-        self._adapter = adapter
-        self._call: Optional[Call] = None
-        self._merged = merged
+    def __init__(self, adapter: Adapter, received: Received, facts: Facts, merged: Sequence[Message] = ()) -> None:
+        self.adapter = adapter
         self.received = received
-        self.also: List[Received] = [each.received for each in merged]
         self.facts = facts
-        self.args = args
+        self._merged = merged
+        self._workshop: Optional[Workshop] = None
+        self.call: Optional[Call] = None
+        self.args = ""
 
     def __repr__(self) -> str:
         again = ", redelivered" if self.redelivered else ""
@@ -112,12 +111,12 @@ class Message:
     @property
     def bot(self) -> str:
         """The name of the bot that received it."""
-        return self._adapter.name
+        return self.adapter.name
 
     @property
     def platform(self) -> str:
         """ "ilink" (personal WeChat), "aibot" (WeCom over WebSocket) or "callback" (WeCom in callback mode)."""
-        return self._adapter.platform
+        return self.adapter.platform
 
     @property
     def kind(self) -> str:
@@ -155,22 +154,22 @@ class Message:
     @property
     def attachments(self) -> List[Attachment]:
         """Its files, those of merged messages included."""
-        own = [Attachment(self._adapter, self.raw, file) for file in self._adapter.files(self.raw)]
+        own = [Attachment(self.adapter, self.raw, file) for file in self.adapter.files(self.raw)]
         return [attachment for each in self._merged for attachment in each.attachments] + own
 
     @property
     def quote(self) -> Optional[Quote]:
         """What it quotes."""
-        found = self._adapter.quote(self.raw)
+        found = self.adapter.quote(self.raw)
         if found is None:
             return next((each.quote for each in self._merged if each.quote is not None), None)
-        files = [Attachment(self._adapter, self.raw, file) for file in found.files]
+        files = [Attachment(self.adapter, self.raw, file) for file in found.files]
         return Quote(found.text, files, found.message_id)
 
     @property
     def created_at(self) -> Optional[datetime]:
         """When it was written (aware, UTC); None when the platform does not say."""
-        return self._adapter.created_at(self.raw)
+        return self.adapter.created_at(self.raw)
 
     @property
     def redelivered(self) -> bool:
@@ -188,14 +187,9 @@ class Message:
         return self.received.origin
 
     @property
-    def adapter(self) -> Adapter:
-        """What stands between the Bot and the client; not for handlers."""
-        return self._adapter
-
-    @property
     def client(self) -> Any:
         """The WeixinClient or WSClient that received it."""
-        return self._adapter.client
+        return self.adapter.client
 
     @property
     def state(self) -> Dict[str, Any]:
@@ -217,7 +211,7 @@ class Message:
         if not isinstance(text, str):
             raise ConfigError(f"reply needs a str, not {type(text).__name__}.")
         call = self._active()
-        return call.step("reply", lambda target: self._adapter.send_text(target, text), dump_result, load_result)
+        return call.step("reply", lambda target: self.adapter.send_text(target, text), dump_result, load_result)
 
     def reply_file(
         self,
@@ -235,7 +229,7 @@ class Message:
         label = name or (source.name if isinstance(source, Path) else "")
         return self._active().step(
             "reply_file",
-            lambda target: self._adapter.send_file(target, source, label, caption, progress),
+            lambda target: self.adapter.send_file(target, source, label, caption, progress),
             dump_result,
             load_result,
         )
@@ -243,7 +237,7 @@ class Message:
     def reply_card(self, card: Any) -> SendResult:
         """Answer with a card; the answer to a click updates the clicked card within 5 s. iLink: Unsupported."""
         call = self._active()
-        return call.step("reply_card", lambda target: self._adapter.send_card(target, card), dump_result, load_result)
+        return call.step("reply_card", lambda target: self.adapter.send_card(target, card), dump_result, load_result)
 
     def stream(self, progressive: bool = True) -> AnswerStream:
         """An answer that grows while it is written; use it in a with-block.
@@ -256,7 +250,7 @@ class Message:
         """A block during which the user sees that the bot is at work (the typing sign of personal WeChat)."""
         call = self._active()
         call.check()
-        return self._adapter.typing(call.peek_target())
+        return self.adapter.typing(call.peek_target())
 
     # conversations
 
@@ -287,7 +281,7 @@ class Message:
     @property
     def cancelled(self) -> bool:
         """Whether this handler was told to stop; what it sends raises Cancelled then."""
-        return self._call is not None and self._call.stop_reason is not None
+        return self.call is not None and self.call.stop_reason is not None
 
     def cancel_running(self) -> bool:
         """Stop the other handlers of this user and chat; False when none runs or waits.
@@ -296,14 +290,25 @@ class Message:
         """
         return self._active().cancel_others()
 
-    # inside
+    # inside: for the Bot, not for handlers
+
+    @property
+    def also(self) -> List[Received]:
+        """Where the messages that were merged into it are in their inbox."""
+        return [each.received for each in self._merged]
+
+    def begin(self, workshop: Workshop, handler: str, thread: int) -> None:
+        """*handler* gets it now, on *thread*."""
+        self._workshop, self.handler, self.thread = workshop, handler, thread
 
     def join(self, call: Call) -> Message:
-        """This message is part of the conversation *call*."""
-        self._call = call
+        """It is part of the conversation *call*."""
+        self.call = call
         return self
 
     def _active(self) -> Call:
-        if self._call is None:
+        if self.call is not None:
+            return self.call
+        if self._workshop is None:
             raise ConfigError("This message is not being handled.", remedy="Use it in its handler.")
-        return self._call
+        return self._workshop.call_of(self)

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from ..errors import ConfigError
 from .arguments import Handler, check_handler, compile_pattern
-from .facts import KINDS, Facts, parse_command
+from .facts import KINDS, Facts, is_slashed, parse_command
 
 HELP = "help"
 
@@ -22,14 +22,6 @@ class CommandRoute(NamedTuple):
     handler: Handler
 
 
-class Rule(NamedTuple):
-    """One of on_text, on, on_event and on_choice. kind: which; wanted: a pattern, kinds, or a name."""
-
-    kind: str
-    wanted: Any
-    handler: Handler
-
-
 class Match(NamedTuple):
     """A handler for a message. arguments: beside the message. args: what stands behind a command."""
 
@@ -41,6 +33,16 @@ class Match(NamedTuple):
 _NO_ARGUMENTS: Dict[str, Any] = {}
 
 
+class Rule:
+    """One of on_text, on, on_event and on_choice. kind: which; wanted: a pattern, kinds, or a name."""
+
+    def __init__(self, kind: str, wanted: Any, handler: Handler) -> None:
+        self.kind = kind
+        self.wanted = wanted
+        self.handler = handler
+        self.match = Match(handler, _NO_ARGUMENTS)  # made once: most matches bring no arguments
+
+
 class Routes:
     """Registered handlers. Registering is not thread-safe with ``find``: it comes first."""
 
@@ -48,7 +50,7 @@ class Routes:
         self._commands: Dict[str, CommandRoute] = {}
         self._listed: List[CommandRoute] = []
         self._rules: List[Rule] = []
-        self._default: Optional[Handler] = None
+        self._default: Optional[Match] = None
 
     # registering
 
@@ -91,8 +93,10 @@ class Routes:
     def set_default(self, function: Any) -> None:
         """What nothing else takes. ConfigError when there is one already."""
         if self._default is not None:
-            raise ConfigError(f"default: there is one already, {self._default.name}.", remedy="Register one function.")
-        self._default = check_handler(function, "default")
+            raise ConfigError(
+                f"default: there is one already, {self._default.handler.name}.", remedy="Register one function."
+            )
+        self._default = Match(check_handler(function, "default"), _NO_ARGUMENTS)
 
     # finding
 
@@ -113,16 +117,17 @@ class Routes:
 
     def find(self, facts: Facts) -> Optional[Match]:
         """The handler for a message, None when there is none: commands, then the rules as registered, then default."""
-        found = self.command_in(facts)
-        if found is not None:
-            return Match(found[0].handler, _NO_ARGUMENTS, found[1])
-        if self.is_help(facts):
-            return Match(Handler(lambda message: self.help_text(), frozenset()), _NO_ARGUMENTS)
+        if is_slashed(facts.text):
+            found = self.command_in(facts)
+            if found is not None:
+                return Match(found[0].handler, _NO_ARGUMENTS, found[1])
+            if self.is_help(facts):
+                return Match(Handler(lambda message: self.help_text(), frozenset()), _NO_ARGUMENTS)
         for rule in self._rules:
             arguments = _TESTS[rule.kind](rule.wanted, facts)
             if arguments is not None:
-                return Match(rule.handler, rule.handler.chosen(arguments))
-        return None if self._default is None else Match(self._default, _NO_ARGUMENTS)
+                return Match(rule.handler, rule.handler.chosen(arguments)) if arguments else rule.match
+        return self._default
 
     def help_text(self) -> str:
         """The list of commands, in the order of their registration; those without a help text by name alone."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from functools import partial
-from typing import Any, Callable, Dict, Hashable, List, Optional
+from typing import Any, Callable, Dict, Hashable, List, Optional, Tuple
 
 from ..errors import Cancelled
 from ..log import get_logger
@@ -18,7 +18,7 @@ from ..runtime.worker import next_number
 from .answers import deliver
 from .call import Call, Suspended
 from .choice_rules import key_in, list_text
-from .facts import CONVERSATIONAL, Facts
+from .facts import CONVERSATIONAL, Facts, is_slashed
 from .merging import Merger
 from .message import Message
 from .questions import OpenQuestion, OpenQuestions
@@ -30,6 +30,7 @@ URGENT_WORKERS = 16  # threads for urgent commands and for events with a deadlin
 LIFE_LANE = "life"
 
 Middleware = Callable[[Message, Callable[[], Any]], Any]
+Submission = Tuple[Hashable, Callable[[], None], Message]
 OnError = Callable[[BaseException, Optional[Message]], Any]
 
 
@@ -69,8 +70,9 @@ class Workshop:
         self._life = KeyedDispatcher(f"{name}-life", max_workers=1, clock=clock, on_error=self._defect)
         self._merger = Merger(merge_window, clock, self._submit) if merge_window > 0 else None
         self._lock = threading.Lock()
-        self._calls: Dict[Hashable, List[Call]] = {}  # handlers that run or wait, by lane
+        self._handling: Dict[int, Message] = {}  # what handlers have before them, by the idents of their threads
         self._idle = threading.Condition(self._lock)
+        self._watching = 0  # threads that wait for _idle
         self._closed = False  # nothing new is begun: what comes stays in its inbox
 
     def start(self) -> None:
@@ -99,18 +101,32 @@ class Workshop:
 
     # taking in
 
-    def take_in(self, message: Message) -> None:
-        """Bring *message* to its lane. On the thread that received it: nothing of the user's runs here."""
+    def take_in(self, messages: List[Message]) -> None:
+        """Bring *messages* to their lanes. On the thread that received them: nothing of the user's runs here."""
+        plain: List[Submission] = []
+        for message in messages:
+            facts = message.facts
+            if not facts.urgent and self._merger is None and not is_slashed(facts.text):
+                plain.append(self._task(message))
+                continue
+            if plain:
+                self._main.submit_many(plain)
+                plain = []
+            self._take_in_specially(message)
+        if plain:
+            self._main.submit_many(plain)
+
+    def _take_in_specially(self, message: Message) -> None:
         facts = message.facts
-        lane = (message.bot, facts.lane)
         if facts.urgent:
-            self._urgent.submit(lane, partial(self._handle, message), message)
+            self._urgent.submit_many([self._task(message)])
             return
         command = self.routes.command_in(facts)
         if command is not None and command[0].urgent:
             self._urgent.submit(message, partial(self._handle, message), message)  # a lane of its own
             return
         if self._merger is not None:
+            lane = (message.bot, facts.lane)
             if facts.kind in CONVERSATIONAL and not self._is_command(facts):
                 self._merger.add(lane, message)
                 return
@@ -118,7 +134,10 @@ class Workshop:
         self._submit(message)
 
     def _submit(self, message: Message) -> None:
-        self._main.submit((message.bot, message.facts.lane), partial(self._handle, message), message)
+        self._main.submit_many([self._task(message)])
+
+    def _task(self, message: Message) -> Submission:
+        return (message.bot, message.facts.lane), partial(self._handle, message), message
 
     def submit_turn(self, lane: Hashable, take_turn: Callable[[], None]) -> bool:
         """Let a conversation whose question ran out go on when *lane* has come to it."""
@@ -135,16 +154,13 @@ class Workshop:
 
     def calls_of(self, lane: Hashable) -> List[Call]:
         """The handlers of *lane* that run or wait."""
-        with self._lock:
-            return list(self._calls.get(lane, ()))
+        handling = list(self._handling.values())
+        return [self.call_of(message) for message in handling if (message.bot, message.facts.lane) == lane]
 
     @property
     def is_inside(self) -> bool:
         """True on a thread of a handler."""
-        ident = threading.get_ident()
-        with self._lock:
-            inside = any(call.thread == ident for calls in self._calls.values() for call in calls)
-        return inside or self._life.is_inside
+        return threading.get_ident() in self._handling or self._life.is_inside
 
     # handling
 
@@ -159,8 +175,9 @@ class Workshop:
         match = self.routes.find(facts)
         if match is None:
             message.received.finish((), message.also)
-            return
-        self._run(message, match)
+        else:
+            message.args = match.args
+            self._guarded(message, match.handler.name, partial(self._answer_of, message, match))
 
     def _is_command(self, facts: Facts) -> bool:
         return self.routes.command_in(facts) is not None or self.routes.is_help(facts)
@@ -172,7 +189,7 @@ class Workshop:
         key = key_in(asked.question, message.facts)
         if key is not None:
             return self._choose(asked, message, key)
-        self._guarded(message, lambda call: call.adapter.send_text(call.last_target(), list_text(asked.question)))
+        self._guarded(message, "choose", lambda: list_text(asked.question))
         return True
 
     def _choose(self, asked: OpenQuestion, message: Message, key: str) -> bool:
@@ -185,52 +202,67 @@ class Workshop:
                 log.warning("the card of a choice could not be updated: %s", exc)
         return call.take_answer(asked, message, key)
 
-    def _run(self, message: Message, match: Match) -> None:
-        message.args = match.args
-        self._guarded(message, lambda call: self._call_handler(call, message, match))
-
-    def _call_handler(self, call: Call, message: Message, match: Match) -> None:
-        call.handler = match.handler.name
-        deliver(call, self._proceed(message, match, 0))
-        call.state.check()
+    def _answer_of(self, message: Message, match: Match) -> Any:
+        """What the handler returns, through every middleware."""
+        if not self._middleware:
+            return match.handler.function(message, **match.arguments)
+        return self._proceed(message, match, 0)
 
     def _proceed(self, message: Message, match: Match, depth: int) -> Any:
         if depth == len(self._middleware):
             return match.handler.function(message, **match.arguments)
         return self._middleware[depth](message, lambda: self._proceed(message, match, depth + 1))
 
-    def _guarded(self, message: Message, work: Callable[[Call], Any]) -> None:
-        """Do *work* for *message* as a call of its own, and mark it as handled unless the Bot stopped it."""
-        call = Call(self, message.adapter, message.received, message.also, message.facts)
-        call.thread = threading.get_ident()
-        message.join(call)
-        with self._lock:
-            if self._closed:
-                return
-            self._calls.setdefault(call.lane, []).append(call)
+    def _guarded(self, message: Message, handler: str, answer: Callable[[], Any]) -> None:
+        """Send what *answer* returns, and mark *message* as handled unless the Bot stopped its handler.
+
+        Most handlers of a busy bot touch little, so the Call is made by the first thing that needs it (``call_of``).
+        """
+        ident = threading.get_ident()
+        message.begin(self, handler, ident)
+        self._handling[ident] = message
         try:
+            if self._closed:  # looked at after the line before, so that no stop misses this handler
+                return
             try:
-                work(call)
+                given = answer()
+                if given is not None:
+                    deliver(self.call_of(message), given)
+                if message.call is not None:
+                    message.call.state.check()
             except Suspended:
                 log.info("a handler was ended by the stop; its message is handed over again at the next start")
                 return
             except BaseException as exc:  # noqa: BLE001  a handler's SystemExit must not end a worker
-                if not (isinstance(exc, Cancelled) and call.stop_reason is not None):
-                    self._failed(exc, message, call)
-                call.finish(keep_state=False)
+                self._failed(exc, message)
+                self._finish(message, keep_state=False)
             else:
-                call.finish(keep_state=True)
+                self._finish(message, keep_state=True)
         finally:
-            self._over(call)
+            self._over(ident, message)
 
-    def _over(self, call: Call) -> None:
+    def call_of(self, message: Message) -> Call:
+        """The call that handles *message*, made when it is first needed."""
         with self._lock:
-            calls = self._calls[call.lane]
-            calls.remove(call)
-            if not calls:
-                del self._calls[call.lane]
+            call = message.call
+            if call is None:
+                call = message.call = Call(self, message.adapter, message.received, message.also, message.facts)
+                call.handler, call.thread = message.handler, message.thread
+        return call
+
+    def _finish(self, message: Message, *, keep_state: bool) -> None:
+        if message.call is None:
+            message.received.finish((), message.also)
+        else:
+            message.call.finish(keep_state=keep_state)
+
+    def _over(self, ident: int, message: Message) -> None:
+        del self._handling[ident]
+        if message.call is not None:
+            message.call.over()
+        if self._watching:
+            with self._lock:
                 self._idle.notify_all()
-        call.over()
 
     def recalled(self, call: Call, origin: Any, facts: Facts) -> Message:
         """The answer that a conversation got before a restart."""
@@ -238,8 +270,11 @@ class Workshop:
 
     # failures
 
-    def _failed(self, exc: BaseException, message: Message, call: Call) -> None:
-        log.error("%s raised %s", call.handler, type(exc).__name__, exc_info=exc)
+    def _failed(self, exc: BaseException, message: Message) -> None:
+        call = self.call_of(message)
+        if isinstance(exc, Cancelled) and call.stop_reason is not None:
+            return  # it was wanted
+        log.error("%s raised %s", message.handler, type(exc).__name__, exc_info=exc)
         self.report(exc, message)
         if self._apology is not None and call.stop_reason is None:
             try:
@@ -274,15 +309,12 @@ class Workshop:
 
     def close(self) -> None:
         """Begin nothing more: what still waits stays in its inbox."""
-        with self._lock:
-            self._closed = True
+        self._closed = True
 
     def end_calls(self, notice: str) -> None:
         """End the handlers that still run, and their streams with *notice*."""
-        with self._lock:
-            calls = [call for calls in self._calls.values() for call in calls]
-        for call in calls:
-            call.end(Suspended, notice)
+        for message in list(self._handling.values()):
+            self.call_of(message).end(Suspended, notice)
 
     def end_threads(self, deadline: float) -> List[str]:
         """End the workers; the names of those still alive at *deadline*."""
@@ -293,11 +325,11 @@ class Workshop:
     def _await_calls(self, deadline: float) -> bool:
         ident = threading.get_ident()
         with self._lock:
-            return self.clock.wait_for(
-                self._idle,
-                lambda: all(call.thread == ident for calls in self._calls.values() for call in calls),
-                self._left(deadline),
-            )
+            self._watching += 1
+            try:
+                return self.clock.wait_for(self._idle, lambda: not set(self._handling) - {ident}, self._left(deadline))
+            finally:
+                self._watching -= 1
 
     def _left(self, deadline: float) -> float:
         return max(deadline - self.clock.now(), 0.0)
