@@ -718,9 +718,7 @@ def test_a_process_killed_while_it_made_the_file_leaves_one_that_can_be_used(pat
 def test_processes_that_open_a_new_file_at_the_same_moment_all_get_it(path: pathlib.Path) -> None:
     probe = "import sys; from wxsdk import SQLiteStore; SQLiteStore(sys.argv[1]).close()"
     for _ in range(5):
-        started = [
-            subprocess.Popen([sys.executable, "-c", probe, str(path)], stderr=subprocess.PIPE) for _ in range(4)
-        ]
+        started = [subprocess.Popen([sys.executable, "-c", probe, str(path)], stderr=subprocess.PIPE) for _ in range(4)]
         ends = [(process.communicate(timeout=30)[1], process.returncode) for process in started]
         assert [error for error, code in ends if code] == []
         for each in path.parent.glob(f"{path.name}*"):

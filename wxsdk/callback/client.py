@@ -8,7 +8,7 @@ import os
 import secrets
 import threading
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Tuple, Union, cast
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, Tuple, Union, cast
 
 from ..aibot.bodies import as_wire
 from ..aibot.callback_crypto import WecomCrypto
@@ -27,7 +27,7 @@ from ..runtime.receiver import Receiver
 from ..runtime.store import Change, Store, as_store
 from .bubble_rules import Snapshot, stream_id_of, unknown_stream
 from .config import CallbackOptions
-from .desk import Desk
+from .desk import Desk, lane_of
 from .exchange import Exchange, Passive, Record
 from .keeper import Keeper
 from .received import CallbackReceived
@@ -88,10 +88,12 @@ class CallbackClient:
 
     def _forget(self) -> None:
         """Begin without anything that runs: in a new client, and in a forked child."""
-        self._lock = threading.RLock()  # guards the three behind it
+        self._lock = threading.RLock()  # guards what follows
         self._by_key: Dict[str, Exchange] = {}
         self._by_stream: Dict[str, Exchange] = {}
         self._keeper: Optional[Keeper] = None
+        self._lanes: Dict[str, int] = {}  # chat and user -> messages in progress
+        self._not_to_hand_over: Set[str] = set()  # messages whose rows say nothing about whether they are handled
         self._warned: Dict[str, bool] = {}
         worker = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._desk = Desk(self.store, self.options.bot_id, worker, self._clock)
@@ -111,6 +113,8 @@ class CallbackClient:
             keeper = Keeper(self.options, self._desk, self._clock, self)
             self._keeper = keeper
             self._run_vitals = self._vitals.of_run()
+        if self.store.durable:
+            self._desk.beat()  # before any message, or other workers would take this one for dead
         self._run_vitals.enter(HealthState.RUNNING)
         keeper.start()
         return self
@@ -201,22 +205,35 @@ class CallbackClient:
         with self._lock:
             exchange = self._by_key.get(key)
         if exchange is None:
-            if not self._desk.take_in(key, frame):
-                return self._elsewhere(key, deadline)
-            exchange = self._hand_over(key, frame)
+            exchange = self._taken_in(key, frame)
+        if exchange is None:
+            return self._elsewhere(key, frame, deadline)
         passive = exchange.first_answer(self.options.stream_after, max(deadline - self._clock.now(), 0.0))
         self._answered(exchange, passive)
         return passive.body
+
+    def _taken_in(self, key: str, frame: WsFrame) -> Optional[Exchange]:
+        """The exchange of a new message; None when it is known, or another worker's."""
+        with self._lock:
+            self._not_to_hand_over.add(key)  # its row is in the store before its exchange is known here
+        try:
+            return self._hand_over(key, frame) if self._desk.take_in(key, frame) else None
+        finally:
+            with self._lock:
+                self._not_to_hand_over.discard(key)
 
     def _hand_over(self, key: str, frame: WsFrame, *, age: float = 0.0) -> Exchange:
         """Make the exchange of a message and give it to the receiver."""
         self._vitals.inbound()
         stream_id = stream_id_of(self.options.bot_id, key)
-        exchange = Exchange(
-            frame, key, stream_id, self._clock, self._note_changed, notices=self.options.notices, age=age
-        )
+        notices = self.options.stream_notices
+        exchange = Exchange(frame, key, stream_id, self._clock, self._note_changed, notices=notices, age=age)
+        lane, keeper = lane_of(frame), self._keeper
         with self._lock:
             self._by_key[key] = self._by_stream[stream_id] = exchange
+            self._lanes[lane] = self._lanes.get(lane, 0) + 1
+        if keeper is not None and self.store.durable:
+            keeper.expect_addressed()
         received = CallbackReceived(key, frame, self.store, age > 0, self._finish)
         receiver = self._receiver
         if receiver is not None:
@@ -233,8 +250,11 @@ class CallbackClient:
         if keeper is not None:
             keeper.watch(exchange)
 
-    def _elsewhere(self, key: str, deadline: float) -> Optional[Body]:
+    def _elsewhere(self, key: str, frame: WsFrame, deadline: float) -> Optional[Body]:
         """The answer to a message that another worker handles, or that was handled before."""
+        is_event = frame.msgtype == "event"
+        if not is_event:
+            deadline = min(deadline, self._clock.now() + self.options.stream_after)
         stream_id = stream_id_of(self.options.bot_id, key)
         stopping = self._clock.event()
         while True:
@@ -245,9 +265,14 @@ class CallbackClient:
             if done:
                 return None
             left = deadline - self._clock.now()
+            if left <= 0 and is_event:
+                return None
             if left <= 0:
                 # The stream's id follows from the message, so the worker that handles it goes on with this stream.
-                return Snapshot(stream_id, opened=True).body()
+                begun = Snapshot(stream_id, opened=True)
+                ends_at = self._clock.wall() + self.options.stream_life
+                self._desk.publish_first(stream_id, Record(begun, None, ends_at))
+                return begun.body()
             stopping.wait(min(LOOK_EVERY, left))
 
     def _refreshed(self, stream_id: str) -> Body:
@@ -268,7 +293,7 @@ class CallbackClient:
                     " that they share (SQLiteStore on one machine, RedisStore across)"
                 )
             return unknown_stream(stream_id)
-        passive = record.refresh(self._clock.wall(), self.options.notices)
+        passive = record.refresh(self._clock.wall(), self.options.stream_notices)
         if passive.complete:
             self._desk.note_collected(stream_id)
         return passive.body or unknown_stream(stream_id)
@@ -444,7 +469,7 @@ class CallbackClient:
             record = self._record(exchange)
             if record.passive().body is not None:
                 records.append(self._desk.put_record(exchange.stream_id, record))
-        self._owe(keys, [*changes, *records])
+        self._owe(keys, [*changes, *records, *self._lanes_left(exchanges)])
         keeper = self._keeper
         for exchange in exchanges:
             exchange.settle()
@@ -453,11 +478,30 @@ class CallbackClient:
             else:
                 keeper.watch(exchange)
 
+    def _lanes_left(self, exchanges: Sequence[Exchange]) -> List[Change]:
+        """The changes that let go of the lanes in which nothing is in progress once *exchanges* are done."""
+        left = []
+        with self._lock:
+            for exchange in exchanges:
+                lane = lane_of(exchange.frame)
+                count = self._lanes.get(lane, 1) - 1
+                self._lanes[lane] = count
+                if count <= 0:
+                    del self._lanes[lane]
+                    left.append(lane)
+        try:
+            return [change for lane in left for change in self._desk.leave_lane(lane)]
+        except Exception as exc:  # noqa: BLE001  a store may raise anything of its own
+            log.warning("a lane could not be left: %s", type(exc).__name__)
+            return []
+
     def _owe(self, keys: Sequence[str], changes: Sequence[Change]) -> None:
         try:
             self._desk.finished(keys, changes)
         except Exception as exc:  # noqa: BLE001  a store may raise anything of its own
             log.warning("a handled message stays in the store and may be handed over again: %s", type(exc).__name__)
+            with self._lock:
+                self._not_to_hand_over.update(keys)
             keeper = self._keeper
             if keeper is not None:
                 keeper.owe(keys, changes)
@@ -502,6 +546,17 @@ class CallbackClient:
         if not known:
             log.warning("a message whose worker died is handed over again")
             self._hand_over(key, frame, age=max(age, 0.001))
+
+    def look_for_addressed(self) -> None:
+        """Called by the keeper: hand over the messages that other workers took in for this one."""
+        for key, row in self._desk.addressed():
+            with self._lock:
+                known = key in self._by_key or key in self._not_to_hand_over
+            if not known and not self._desk.is_done(key):
+                self._hand_over(key, row.frame)
+        keeper = self._keeper
+        if self._lanes and keeper is not None:
+            keeper.expect_addressed()
 
     def publish(self, exchange: Exchange) -> None:
         """Called by the keeper: let the other workers see the newest snapshot."""

@@ -36,7 +36,7 @@ class CallbackOptions:
     flush_interval: how often the snapshot of a growing stream goes to the store, for other workers (ours).
     request_timeout: for a POST to a response_url, and the silence of a media download.
     max_download_bytes, trusted_media_hosts, ssl_context, proxy: as in WSClientOptions.
-    notices: the words that a bubble adds where the answer alone would mislead.
+    stream_notices: the words that a bubble adds where the answer alone would mislead.
     """
 
     bot_id: str
@@ -55,7 +55,7 @@ class CallbackOptions:
     trusted_media_hosts: Tuple[str, ...] = ()
     ssl_context: Optional[Any] = field(default=None, repr=False)
     proxy: Optional[str] = field(default=None, repr=False)
-    notices: StreamNotices = field(default_factory=StreamNotices)
+    stream_notices: StreamNotices = field(default_factory=StreamNotices)
 
     def __post_init__(self) -> None:
         settings.check_settings(self, _CHECKS)
@@ -102,5 +102,5 @@ _CHECKS: Dict[str, Check] = {
     "trusted_media_hosts": settings.hosts,
     "ssl_context": settings.optional(settings.having(("wrap_socket",))),
     "proxy": settings.proxy,
-    "notices": _notices,
+    "stream_notices": _notices,
 }

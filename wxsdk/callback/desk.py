@@ -20,7 +20,9 @@ ANSWERS = "callback_answers"  # stream id -> a Record as JSON, for refreshes and
 COLLECTED = "callback_collected"  # stream id -> "", once the end of the stream was asked for
 URLS_USED = "callback_urls_used"  # message key -> "", once its response_url was used
 WORKERS = "callback_workers"  # worker id -> "", renewed by each worker that lives
-TAKEN_OVER = "callback_taken_over"  # "message key/worker id" -> the worker that handles it in place of a dead one
+TAKEN_OVER = "callback_taken_over"  # "what/worker id" -> the worker that has it in place of a dead one
+LANES = "callback_lanes"  # a chat and user -> the worker that handles their messages now
+DEAD_AFTER = 15.0  # seconds without a sign of life; docs/api, Fleet
 
 
 class Row(NamedTuple):
@@ -34,6 +36,12 @@ class Row(NamedTuple):
     @property
     def frame(self) -> WsFrame:
         return WsFrame({"cmd": self.cmd, "headers": {}, "body": self.message})
+
+
+def lane_of(frame: WsFrame) -> str:
+    """Whose messages are handled in order, by one worker at a time: a chat's, in a group one user's."""
+    sender = frame.raw_body.get("from")
+    return f"{frame.chat}|{sender.get('userid') if isinstance(sender, dict) else ''}"
 
 
 class Desk:
@@ -55,16 +63,41 @@ class Desk:
         return self.store.get(self._table(DONE), key) is not None
 
     def take_in(self, key: str, frame: WsFrame) -> bool:
-        """Write a new message down for this worker to handle; False when it is known (handled, or in some worker)."""
+        """Write a new message down. True when this worker is to handle it.
+
+        False when it is known, or when another worker handles messages of the same chat now: that one finds it.
+        """
         if self.is_done(key):
             return False
-        row = Row(frame.raw_body, frame.cmd or "", self.worker, self._clock.wall())
+        worker = self.owner_of(lane_of(frame))
+        row = Row(frame.raw_body, frame.cmd or "", worker, self._clock.wall())
         if put_if_absent(self.store, self._put(INBOX, key, json.dumps(row, ensure_ascii=False))) is not None:
             return False
         if self.is_done(key):  # by another worker, between the two looks
             self.store.write([Delete(self._table(INBOX), key)])
             return False
-        return True
+        return worker == self.worker
+
+    def owner_of(self, lane: str) -> str:
+        """The worker that handles the messages of *lane*: the one that does, or this one from now on."""
+        owner = put_if_absent(self.store, self._put(LANES, lane, self.worker))
+        if owner is None or owner == self.worker or self._is_alive(owner):
+            return owner or self.worker
+        claimed = put_if_absent(self.store, self._put(TAKEN_OVER, f"{lane}/{owner}", self.worker))
+        if claimed is not None and claimed != self.worker:
+            return claimed
+        self.store.write([self._put(LANES, lane, self.worker)])
+        return self.worker
+
+    def leave_lane(self, lane: str) -> List[Change]:
+        """The change that lets any worker handle the next message of *lane*; none when another one has it."""
+        mine = self.store.get(self._table(LANES), lane) == self.worker
+        return [Delete(self._table(LANES), lane)] if mine else []
+
+    def addressed(self) -> List[Tuple[str, Row]]:
+        """The unhandled messages of this worker, those that others have taken in for it included, oldest first."""
+        rows = [(key, Row(*json.loads(text))) for key, text in self.store.items(self._table(INBOX))]
+        return [(key, row) for key, row in rows if row.worker == self.worker]
 
     def finished(self, keys: Sequence[str], changes: Sequence[Change]) -> None:
         """Take handled messages out of the inbox and apply *changes*, in one write."""
@@ -76,6 +109,10 @@ class Desk:
     def publish(self, stream_id: str, record: Record) -> None:
         """Let the other workers answer as *record* says."""
         self.store.write([self.put_record(stream_id, record)])
+
+    def publish_first(self, stream_id: str, record: Record) -> None:
+        """Publish *record* unless the worker that handles the message has published a better one."""
+        put_if_absent(self.store, self.put_record(stream_id, record))
 
     def put_record(self, stream_id: str, record: Record) -> Put:
         """The change that publishes *record*, for a write with others."""
@@ -106,26 +143,21 @@ class Desk:
         """This worker ends in good order."""
         self.store.write([Delete(self._table(WORKERS), self.worker)])
 
-    def orphans(self, dead_after: float) -> Iterator[Tuple[str, Row]]:
-        """Unhandled messages whose worker has shown no life for *dead_after* seconds, now given to this worker."""
-        rows = self.store.items(self._table(INBOX))
-        if not rows:
-            return
-        now = self._clock.wall()
-        alive = {worker for worker, at in self.store.items(self._table(WORKERS)) if now - float(at) <= dead_after}
-        for key, text in rows:
+    def _is_alive(self, worker: str) -> bool:
+        at = self.store.get(self._table(WORKERS), worker)
+        return at is not None and self._clock.wall() - float(at) <= DEAD_AFTER
+
+    def orphans(self) -> Iterator[Tuple[str, Row]]:
+        """Unhandled messages whose worker shows no life any more, now given to this worker."""
+        for key, text in self.store.items(self._table(INBOX)):
             row = Row(*json.loads(text))
-            if row.worker in alive or row.worker == self.worker:
+            if row.worker == self.worker or self._is_alive(row.worker):
                 continue
             claim = self._put(TAKEN_OVER, f"{key}/{row.worker}", self.worker)
-            if put_if_absent(self.store, claim) is None:
+            if put_if_absent(self.store, claim) is None and self.owner_of(lane_of(row.frame)) == self.worker:
                 mine = row._replace(worker=self.worker)
                 self.store.write([self._put(INBOX, key, json.dumps(mine, ensure_ascii=False))])
                 yield key, mine
-
-    def waiting(self) -> List[Row]:
-        """Every unhandled message, oldest first."""
-        return [Row(*json.loads(text)) for _, text in self.store.items(self._table(INBOX))]
 
     def trim(self, life: float) -> None:
         """Forget what is older than *life* seconds. The inbox keeps what is not handled."""

@@ -194,8 +194,8 @@ class Exchange:
     def answer_event(self, body: Body) -> None:
         """Give an event its answer. LimitExceeded when the response is gone; ConfigError for a second one."""
         with self._condition:
-            if self._closed:
-                age = self._clock.now() - self.started_at
+            age = self._clock.now() - self.started_at
+            if self._closed or age >= EVENT_WINDOW:
                 raise LimitExceeded(
                     "The time to answer this event is over (in seconds): nothing was sent.",
                     limit=EVENT_WINDOW,

@@ -18,7 +18,8 @@ from .exchange import Exchange
 log = get_logger(__name__)
 
 BEAT_EVERY = 5.0  # seconds between two signs of life, and two looks for orphans; docs/api, Fleet
-DEAD_AFTER = 15.0  # seconds without a sign of life; docs/api, Fleet
+LOOK_EVERY = 0.1  # seconds between two looks for messages that other workers took in; ours
+LOOK_AFTER = 5.0  # seconds that this goes on after the last message: a worker may just have addressed one
 TRIM_EVERY = 600.0  # seconds; ours
 
 
@@ -30,6 +31,8 @@ class Keepable(Protocol):
     def rescue(self, exchange: Exchange) -> None: ...
 
     def hand_over_again(self, key: str, frame: WsFrame, age: float) -> None: ...
+
+    def look_for_addressed(self) -> None: ...
 
 
 class Keeper:
@@ -48,7 +51,8 @@ class Keeper:
         self._owed: Dict[Tuple[str, ...], Sequence[Change]] = {}
         self._stopped = False
         self._poked = False  # what is due has changed
-        self._flush_at = self._beat_at = self._trim_at = clock.now()
+        self._look_until = 0.0
+        self._flush_at = self._beat_at = self._trim_at = self._look_at = clock.now()
         self._worker = Worker(f"wxsdk-callback-keep-{self._number}", self._run)
         self._posts: List[Worker] = []
 
@@ -75,6 +79,14 @@ class Keeper:
             self._watched[exchange.stream_id] = exchange
             self._poke()
 
+    def expect_addressed(self) -> None:
+        """This worker handles messages of a chat, so others take further ones in for it."""
+        with self._condition:
+            now = self._clock.now()
+            if now >= self._look_until:
+                self._poke()
+            self._look_until = now + LOOK_AFTER
+
     def owe(self, keys: Sequence[str], changes: Sequence[Change]) -> None:
         """Mark messages as handled later: the store failed."""
         with self._condition:
@@ -100,6 +112,9 @@ class Keeper:
                 return
             now = self._clock.now()
             self._do(self._look_after, now)
+            if now >= self._look_at and (now < self._look_until or now >= self._beat_at):
+                self._look_at = now + LOOK_EVERY
+                self._do(self._client.look_for_addressed)
             if now >= self._beat_at:
                 self._beat_at = now + BEAT_EVERY
                 self._do(self._beat)
@@ -114,6 +129,8 @@ class Keeper:
         """Seconds until something is due by itself."""
         now = self._clock.now()
         times = [self._trim_at, self._beat_at]
+        if now < self._look_until:
+            times.append(self._look_at)
         if self._dirty:
             times.append(self._flush_at)
         for stream_id, exchange in self._watched.items():
@@ -169,7 +186,7 @@ class Keeper:
             return
         self._desk.beat()
         wall = self._clock.wall()
-        for key, row in self._desk.orphans(DEAD_AFTER):
+        for key, row in self._desk.orphans():
             self._client.hand_over_again(key, row.frame, wall - row.at)
 
     @staticmethod

@@ -114,6 +114,7 @@ class Webhook:
                 return
             if call.status == 200:
                 break
+            self._desk.stopped.wait(max(self.answer_seconds - call.seconds, 0.0))
         else:
             self._note("callback not answered", f"{TRIES} tries of a {request.kind}")
             return
