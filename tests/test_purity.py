@@ -44,9 +44,8 @@ BOT_EDGE = words("trial")  # runs a Bot on the simulators
 # What pure code may use of the standard library: nothing that reads, writes, waits, or differs from call to call.
 HARMLESS = words(
     """__future__ abc base64 binascii bisect collections contextlib copy dataclasses datetime enum fractions functools
-    hashlib heapq hmac html inspect ipaddress itertools json json.encoder math numbers operator re string struct textwrap
-    types
-    typing unicodedata urllib.parse"""
+    hashlib heapq hmac html inspect ipaddress itertools json json.encoder math numbers operator re string struct
+    textwrap types typing unicodedata urllib.parse"""
 )
 ALLOWED: Dict[str, Set[str]] = {
     "wxsdk.log": {"logging"},
