@@ -375,3 +375,13 @@ def test_an_answer_without_an_address_is_an_upload_failure(doors: Doors, payload
     doors.sim.faults.next("getuploadurl", json={"ret": 0})
     with pytest.raises(UploadFailed, match="address"):
         doors.upload(payload)
+
+
+def test_an_answer_without_the_parameter_says_what_is_missing_and_what_usually_answers_so(
+    doors: Doors, payload: Path
+) -> None:
+    doors.sim.faults.drop_header("upload", "x-encrypted-param", forever=True)
+    with pytest.raises(UploadFailed) as raised:
+        doors.upload(payload)
+    assert "x-encrypted-param" in raised.value.what
+    assert "proxy" in raised.value.remedy

@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import builtins
 import io
-from typing import Any, Callable, List, Optional
+import json
+from typing import Any, Callable, Dict, List, Optional
 
 import pytest
 
-from wxsdk.errors import ConfigError, LoginError, TransportError
+from tests.runtime.servers import Peer, RawServer, answering
+from wxsdk.errors import ApiError, ConfigError, LoginError, TransportError
 from wxsdk.ilink.client import WeixinClient
+from wxsdk.ilink.config import WeixinConfig
 from wxsdk.ilink.login import QrLoginSession, StandaloneQrLogin
 from wxsdk.ilink.login_rules import LoginState, LoginStatus
 from wxsdk.runtime.clock import Clock, Event
@@ -290,3 +293,30 @@ def test_a_status_hides_its_token(quick: ILinkSim) -> None:
     phone = Phone(quick, code1=lambda: quick.scan(), scanned=lambda: quick.confirm())
     status = phone.login()
     assert str(status.bot_token) not in repr(status)
+
+
+@pytest.mark.parametrize("refusal", [{"ret": -1}, {"errcode": 40001}, {"ret": -14, "errmsg": "no"}, {"errcode": -99}])
+def test_known_tokens_that_are_refused_are_left_out_of_one_more_try(refusal: Dict[str, Any]) -> None:
+    asked: List[Any] = []
+
+    def answer(peer: Peer) -> None:
+        while (request := peer.read_request()) is not None:
+            asked.append(json.loads(request.body)["local_token_list"])
+            good = {"qrcode": "id", "qrcode_img_content": "https://x/q"}
+            peer.answer(json.dumps(refusal if asked[-1] else good).encode())
+
+    with RawServer(answer) as server:
+        login = StandaloneQrLogin(WeixinConfig(token="", base_url=server.url, proxy=""))
+        assert login.start(local_tokens=["old-token"]).qrcode == "id"
+        login.close()
+    assert asked == [["old-token"], []]
+
+
+def test_a_refusal_that_has_nothing_to_do_with_tokens_is_raised_at_once() -> None:
+    with RawServer(answering(b'{"ret": -99}')) as server:
+        login = StandaloneQrLogin(WeixinConfig(token="", base_url=server.url, proxy=""))
+        for tokens, tries in (([], 1), (["old"], 3)):
+            with pytest.raises(ApiError):
+                login.start(local_tokens=tokens)
+            assert len(server.requests) == tries
+        login.close()

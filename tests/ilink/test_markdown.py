@@ -83,11 +83,6 @@ STRIPPED = [
     ("##### 标题", "标题"),
     ("###### 标题\n正文", "标题\n正文"),
     ("##### *标题*", "标题"),
-    ("看![图](http://x/y.png)后", "看后"),
-    ('![a](b_(c).png)![d](<e> "f")', ""),
-    ("![a [b] c](d)", ""),
-    ("![](x)\n文", "\n文"),
-    ("*中![a](b)文*", "中文"),
     ("*来源：https://a.com*", "来源：https://a.com"),
     ("*中*\r\n_文_\r\n", "中\r\n文\r\n"),
 ]
@@ -96,6 +91,35 @@ STRIPPED = [
 @pytest.mark.parametrize(("text", "shown"), STRIPPED)
 def test_what_wechat_cannot_show_goes(text, shown):
     assert filter_markdown(text) == shown
+
+
+IMAGES = [  # the text, what is shown of it, and what the official filter leaves
+    ("看![图](http://x/y.png)后", "看图 http://x/y.png 后", "看后"),
+    ('![a](b_(c).png)![d](<e> "f")', "a b_(c).png d e", ""),
+    ("![a [b] c](d)", "a [b] c d", ""),
+    ("![](x)\n文", "x\n文", "\n文"),
+    ("看![](x)", "看 x", "看"),
+    ("*中![a](b)文*", "中a b 文", "中文"),
+    ("![chart](https://x.cn/_a_.png)", "chart https://x.cn/_a_.png", ""),
+    ("![*图*](u), more", "图 u , more", ", more"),
+    ("![](data:image/png;base64,AAAA)![点](data:image/png;base64,AA)", "点", ""),
+    ("![]( )|![]()", "|", "|"),
+    ("![![a](b)](c)", "![a](b) c", ""),
+]
+
+
+@pytest.mark.parametrize(("text", "shown", "dropped"), IMAGES)
+def test_an_image_stays_as_its_description_and_address_unless_it_is_to_be_dropped(text, shown, dropped):
+    assert filter_markdown(text) == shown
+    assert filter_markdown(text, images="drop") == dropped
+    for images in ("text", "drop"):
+        streaming = StreamingMarkdownFilter(images=images)
+        assert "".join(map(streaming.feed, text)) + streaming.flush() == filter_markdown(text, images=images)
+
+
+def test_what_may_become_of_images_is_checked():
+    with pytest.raises(ConfigError):
+        filter_markdown("x", images="show")
 
 
 PLAIN = [

@@ -939,3 +939,26 @@ def test_behind_a_proxy_the_guard_judges_by_the_name(proxy: RawServer, host: str
         assert "private" in str(_failure(call))
         assert proxy.requests == []
     door.close()
+
+
+def test_an_error_that_the_caller_handles_stays_as_it_is_and_explains_nothing(door: HttpDoor) -> None:
+    try:
+        raise socket.gaierror(1, "token=the-users-own")
+    except socket.gaierror as own:
+        error = _failure(lambda: _get(door, "http://127.0.0.1:1/"))
+        kept = own.__traceback__ is not None, own.args
+    assert error.kind == "tcp"
+    assert kept == (True, (1, "token=the-users-own"))
+
+
+def test_an_error_that_no_library_declares_is_logged_and_translated(
+    door: HttpDoor, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: Any) -> Any:
+        raise AttributeError("'NoneType' object has no attribute 'settimeout'")
+
+    monkeypatch.setattr(sockets, "connect", fail)
+    error = _failure(lambda: _get(door, "http://127.0.0.1:1/"))
+    assert (error.kind, error.may_have_been_sent) == ("unknown", False)
+    assert "AttributeError" in str(error)
+    assert any(record.exc_info for record in caplog.records)

@@ -39,6 +39,12 @@ STALL = 30.0  # seconds that one read or write may take
 SLOWEST = 16 * 1024  # bytes a second; a transfer that is slower in all is given up
 PATIENCE = 60.0  # seconds that a transfer may take besides
 MAX_ANSWER = 64 * 1024  # bytes of the answer to an upload, which says nothing beyond its headers
+SEND_AGAIN = "Send the file again: each try gets an address of its own."
+NOT_THE_CDN = (
+    "Usually a proxy or a sign-on page of the network answered in the CDN's place: check the proxy and cdn_base_url."
+)
+ASK_AGAIN = "Files are kept for some time only: ask the user to send it again."
+LATER = "The CDN has trouble: try again later."
 MAX_MESSAGE_CHARS = 200  # of the CDN's error text that ours repeats
 
 
@@ -71,7 +77,9 @@ class MediaDoor:
         reply = self._announce(request)
         url = upload_url(reply, filekey.hex(), self._config.cdn_base_url)
         if url is None:
-            raise UploadFailed("The platform named no address for the file.")
+            raise UploadFailed(
+                "The platform named no address for the file; no message about it was sent.", remedy=SEND_AGAIN
+            )
         try:
             hidden = (Secret(filekey.hex()), Secret(key.hex()), wire_key(key))
             param = self._post(url, source, key, reports, hidden)
@@ -100,19 +108,26 @@ class MediaDoor:
     def _post(self, url: str, source: SourceFile, key: bytes, progress: Progress, hidden: Sequence[str]) -> Secret:
         """Send the ciphertext until the CDN takes it; its download parameter. *hidden*: what no error may repeat."""
         hidden = (*_query_values(url), *hidden)
-        failure = UploadFailed("The CDN did not take the file.")
+        failure = UploadFailed("The CDN did not take the file.", remedy=SEND_AGAIN)
         for attempt in range(1, self._config.upload_tries + 1):
             body = SizedBlocks(cipher_size(source.size), lambda: _ciphertext(source, key, progress))
             try:
                 status, headers = self._try_post(url, body, source.size)
             except TransportError as error:
-                failure = UploadFailed(f"The CDN could not be reached: {error.what}")
+                failure = UploadFailed(f"The CDN could not be reached: {error.what}", remedy=error.remedy)
                 failure.__cause__ = error
             else:
                 param = headers.get("x-encrypted-param")
                 if status == 200 and param:
                     return Secret(param)
-                failure = UploadFailed(_refusal("The CDN did not take the file", status, headers, hidden))
+                if status == 200:
+                    failure = UploadFailed(
+                        "The CDN answered, but without x-encrypted-param, so the file cannot be referred to.",
+                        remedy=NOT_THE_CDN,
+                    )
+                else:
+                    what = _refusal("The CDN did not take the file", status, headers, hidden)
+                    failure = UploadFailed(what, remedy=SEND_AGAIN)
                 if 400 <= status <= 499:
                     break
             log.info("upload try %d of %d failed: %s", attempt, self._config.upload_tries, failure)
@@ -136,9 +151,9 @@ class MediaDoor:
         key = media_key(media.aeskey, media.media.aes_key)
         url = download_url(media.media, self._config.cdn_base_url)
         if url is None:
-            raise DownloadFailed("The message does not say where its file is.")
+            raise DownloadFailed("The message does not say where its file is.", remedy=ASK_AGAIN)
         if key is None and media.kind != "image":
-            raise DownloadFailed("The message carries no key for its file.")
+            raise DownloadFailed("The message carries no key for its file.", remedy=ASK_AGAIN)
         self._check_size(media.size)
         hidden = [one for one in (media.aeskey, media.media.aes_key, media.media.encrypt_query_param) if one]
         destination = Destination(dest)
@@ -154,7 +169,7 @@ class MediaDoor:
     ) -> int:
         """Fill *file*, beginning anew when the CDN or the network fails; its size. hidden: as of ``_post``."""
         hidden = (*_query_values(url), *hidden)
-        failure = DownloadFailed("The file could not be fetched.")
+        failure = DownloadFailed("The file could not be fetched.", remedy=ASK_AGAIN)
         for attempt in range(1, self._config.upload_tries + 1):
             file.restart()
             try:
@@ -162,11 +177,11 @@ class MediaDoor:
                     if stream.status == 200:
                         return self._save(stream, key, file, progress)
                     what = _refusal("The file could not be fetched", stream.status, stream.headers, hidden)
-                    failure = DownloadFailed(what)
+                    failure = DownloadFailed(what, remedy=ASK_AGAIN if stream.status < 500 else LATER)
                     if stream.status < 500:
                         break
             except TransportError as error:
-                failure = DownloadFailed(f"The file could not be fetched: {error.what}")
+                failure = DownloadFailed(f"The file could not be fetched: {error.what}", remedy=error.remedy)
                 failure.__cause__ = error
                 if was_refused(error):
                     break

@@ -30,6 +30,7 @@ from ..core.settings import (
 )
 from ..runtime.account_files import from_environment
 from .endpoints import DEFAULT_BOT_AGENT, client_version_number, sanitise_bot_agent
+from .markdown import IMAGES
 
 MIN_TEXT_BYTES = 16  # B; below this a code fence cannot be closed and reopened
 CDN_CIPHERS = (
@@ -57,6 +58,8 @@ class WeixinConfig:
     api_timeout, light_timeout, qr_status_timeout: whole deadlines of sending calls, of small calls, of one look at
         the state of a QR code (docs/protocol/ilink, 1).
     markdown_filter: take out of sent texts the Markdown that WeChat cannot show (docs/protocol/ilink, 4).
+    markdown_images: "text" to send an image in Markdown as its description and address, "drop" to take it out as the
+        official client does (docs/protocol/ilink, 4).
     max_workers: threads that run handlers. max_queued_messages: messages that may wait for them.
     max_text_bytes: UTF-8 bytes of one text message, longer ones are split (16 KiB measured; docs/protocol/ilink, 4).
     sends_per_second, send_burst: at most *send_burst* messages in any send_burst / sends_per_second seconds; None for
@@ -123,6 +126,7 @@ class WeixinConfig:
     outbox: bool = False
     outbox_max_age: float = 86400.0
     outbox_max_count: int = 1000
+    markdown_images: str = "text"
 
     def __post_init__(self) -> None:
         check_settings(self, CHECKS)
@@ -188,6 +192,7 @@ CHECKS: Dict[str, Check] = {
     "proxy": proxy,
     "outbox": flag,
     "outbox_max_age": seconds,
+    "markdown_images": one_of(*IMAGES),
     "outbox_max_count": count(1),
 }
 

@@ -9,7 +9,7 @@ from typing import Any, Callable, Optional, Sequence
 
 from ..core.qr_text import draw, shows_colours
 from ..core.redact import Secret, hide
-from ..errors import ConfigError, LoginError, TransportError, WxError
+from ..errors import ApiError, ConfigError, LoginError, TransportError, WxError
 from ..log import get_logger
 from ..runtime.clock import Clock
 from .api import ILinkApi
@@ -31,6 +31,7 @@ from .login_rules import (
     read_status,
     with_verify_code,
 )
+from .wire import QrCodeReply
 
 log = get_logger(__name__)
 
@@ -105,8 +106,18 @@ class QrLogin:
         local_tokens = hide(local_tokens)
         if isinstance(local_tokens, (str, bytes)) or not all(isinstance(token, str) for token in local_tokens):
             raise ConfigError("local_tokens is no list of tokens.", remedy="Give the known tokens, newest first.")
-        reply = check_code(self._api.get_qr_code(bot_type, local_tokens))
+        reply = check_code(self._get_code(bot_type, local_tokens))
         return QrLoginSession(str(reply.qrcode), str(reply.qrcode_img_content), self._config.base_url)
+
+    def _get_code(self, bot_type: Optional[str], local_tokens: Sequence[str]) -> QrCodeReply:
+        """Ask for a code; once more without *local_tokens* when they are refused (docs/protocol/ilink, 7)."""
+        try:
+            return self._api.get_qr_code(bot_type, local_tokens)
+        except ApiError as error:
+            if not local_tokens:
+                raise
+            log.info("the known tokens were refused, so a code is asked for without them: %s", error)
+        return self._api.get_qr_code(bot_type)
 
     def poll_status(self, session: QrLoginSession, verify_code: Optional[str] = None) -> LoginStatus:
         """One look at the state of *session*'s code; ask again about once a second.

@@ -1,9 +1,10 @@
-"""Taking out of Markdown what WeChat cannot show, while the text is still being written (docs/protocol/ilink, 4).
+"""Takes out of Markdown what WeChat cannot show, while the text is still being written (docs/protocol/ilink, 4).
 
-Kept: code, tables, rules, bold, H1–H4, quotes, ``~~``. Taken out: the marks of H5 and H6, images, and the marks of
-emphasis (``*…*``, ``***…***``, ``_…_``, ``___…___``) around content with CJK. Everything happens within one line: the
-output of a line is a function of the whole line, and while it grows, the part that no later character can change is
-given at once. So the chunking never matters.
+Kept: code, tables, rules, bold, H1–H4, quotes, ``~~``. Of an image, its description and address stay as plain text, or
+nothing does, as with the official filter. Taken out: the marks of H5 and H6, and the marks of emphasis (``*…*``,
+``***…***``, ``_…_``, ``___…___``) around content with CJK. Everything happens within one line: the output of a line is
+a function of the whole line, and while it grows, the part that no later character can change is given at once. So the
+chunking never matters.
 
 What is no Markdown must pass. The rules for what is emphasis are those of CommonMark, stricter where plain text looks
 like it (file names, products, URLs, globs), and milder beside CJK, where words have no spaces around them.
@@ -19,6 +20,7 @@ from ..core.textsplit import Fence, closes, opening_fence
 from ..errors import ConfigError
 
 EAGER_CHARS = 512  # a line up to here is looked at again with every delta, a longer one whenever it grew by an eighth
+IMAGES = ("text", "drop")  # what may become of images
 MAX_EMPHASIS = 3  # marks in a row; more are no emphasis
 _CJK = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff]")  # docs/protocol/ilink, 4
 _TOKEN = re.compile(
@@ -40,9 +42,16 @@ _INSIDE_NAME = set(".-:?")  # likewise where a letter follows
 
 
 class StreamingMarkdownFilter:
-    """Filters a text that comes in pieces. ``feed`` and ``flush`` give what can be sent; one text, one thread."""
+    """Filters a text that comes in pieces. ``feed`` and ``flush`` give what can be sent; one text, one thread.
 
-    def __init__(self) -> None:
+    images: "text" to leave the description and the address of an image as plain text, "drop" to take images out
+    wholly, as the official filter does. ConfigError for anything else.
+    """
+
+    def __init__(self, *, images: str = "text") -> None:
+        if images not in IMAGES:
+            raise ConfigError("images is not usable.", remedy='Give "text" or "drop".')
+        self._keeps_images = images == "text"
         self._reset()
 
     def _reset(self) -> None:
@@ -59,7 +68,7 @@ class StreamingMarkdownFilter:
     def feed(self, delta: str) -> str:
         """Take *delta* and return the text that is ready, "" when nothing is. ConfigError when *delta* is no str."""
         if not isinstance(delta, str):
-            raise ConfigError(f"The text is not a str but {type(delta).__name__}.")
+            raise ConfigError(f"The text is not a str but {type(delta).__name__}.", remedy="Give text.")
         *ended, rest = delta.split("\n")
         ready = []
         for piece in ended:
@@ -114,12 +123,15 @@ class StreamingMarkdownFilter:
             return _Rendered(line if final else "")
         if begin < 0:
             return _Rendered(line)
-        return _Inline(line, begin, final).rendered()
+        return _Inline(line, begin, final, keeps_images=self._keeps_images).rendered()
 
 
-def filter_markdown(text: str) -> str:
-    """*text* without the Markdown that WeChat cannot show. ConfigError when it is no str."""
-    whole = StreamingMarkdownFilter()
+def filter_markdown(text: str, *, images: str = "text") -> str:
+    """Return *text* without the Markdown that WeChat cannot show; ConfigError when it is not a str.
+
+    images: as of StreamingMarkdownFilter.
+    """
+    whole = StreamingMarkdownFilter(images=images)
     return whole.feed(text) + whole.flush()
 
 
@@ -173,12 +185,14 @@ class _Opener(NamedTuple):
 class _Inline:
     """One look at the inline text of a line, from left to right, each character once."""
 
-    def __init__(self, line: str, begin: int, final: bool) -> None:
+    def __init__(self, line: str, begin: int, final: bool, *, keeps_images: bool) -> None:
         self._line = line
+        self._keeps_images = keeps_images
         self._begin = begin
         self._final = final
         self._cut = len(line)  # what stands from here on is not decided
         self._removed: Dict[int, int] = {}  # index -> how many characters go there
+        self._put: Dict[int, str] = {}  # index -> what comes in their place
         # By mark and marks left: apart, so that a search never passes over openers that do not fit.
         self._openers: Dict[Tuple[str, int], List[_Opener]] = {(mark, n): [] for mark in "*_" for n in (1, 2, 3)}
         self._last_cjk = -1  # index of a CJK character in the last stretch between two runs that has one
@@ -231,7 +245,7 @@ class _Inline:
         for index in sorted(self._removed):
             if index >= self._cut:
                 break
-            parts.append(self._line[at:index])
+            parts.append(self._line[at:index] + self._put.get(index, ""))
             at = index + self._removed[index]
         parts.append(self._line[at : self._cut])
         return "".join(parts)
@@ -251,7 +265,7 @@ class _Inline:
         return end if self._final else None
 
     def _image(self, at: int, end: int) -> Optional[int]:
-        """Past the image that begins at *at*, which goes; past its mark alone when it is none."""
+        """Return the end of the image that begins at *at*, which is replaced; of its mark alone when it is none."""
         if self._pairs is None:
             self._pairs = _matching_brackets(self._line, at)
         close = self._pairs.get(end - 1)
@@ -260,8 +274,23 @@ class _Inline:
         last = self._pairs.get(close + 1) if close is not None else None
         if last is None:
             return end if self._final else None
+        if self._keeps_images:
+            if last + 1 == len(self._line) and not self._final:
+                return None  # whether a space has to follow the address depends on the next character
+            self._put[at] = self._image_text(at, end, close, last)  # type: ignore[arg-type]
         self._removed[at] = last + 1 - at
         return last + 1
+
+    def _image_text(self, at: int, end: int, close: int, last: int) -> str:
+        """Return description and address of the image at *at*, apart from what stands beside them."""
+        description, address = self._line[end:close].strip(), _destination(self._line[close + 2 : last])
+        if "![" not in description:
+            description = _Inline(description, 0, True, keeps_images=True).rendered().output
+        text = f"{description} {address}".strip()
+        before, after = self._line[at - 1 : at], self._line[last + 1 : last + 2]
+        if text and not description and before.strip():
+            text = f" {text}"
+        return f"{text} " if text and address and after.strip() else text
 
     def _run(self, mark: str, at: int, end: int) -> Optional[int]:
         """Match a run of marks with the openers before it, and keep what is left of it as an opener."""
@@ -301,6 +330,13 @@ class _Inline:
             while stack and stack[-1].at >= nearest.at:
                 stack.pop()
         return nearest
+
+
+def _destination(inside: str) -> str:
+    """Return the address between an image's parentheses, without a title; "" when it holds the image itself."""
+    text = inside.strip()
+    address = text[1:].partition(">")[0] if text.startswith("<") else (text.split(None, 1) or [""])[0]
+    return "" if address.lower().startswith("data:") else address
 
 
 def _marks_used(opener: int, closer: int) -> int:

@@ -145,7 +145,7 @@ class Sender:
         """The items that *text* goes out as; ConfigError when nothing of it can."""
         checked = check_text(text, name=name)
         if self._config.markdown_filter:
-            checked = filter_markdown(checked)
+            checked = filter_markdown(checked, images=self._config.markdown_images)
             if not checked.strip():
                 raise ConfigError(
                     f"Nothing of the {name} is left without the Markdown that WeChat cannot show.",

@@ -25,8 +25,10 @@ from ..errors import ConfigError, ConnectionLost, TransportError
 from . import sockets
 from .http import environment_proxy
 from .http_connections import verifying_context
+from .http_errors import NETWORK_REMEDY
 from .proxy import TunnelRefused, open_tunnel, read_proxy
 from .sockets import Interrupted, Interrupter, Readiness
+from .tls_errors import explain_tls
 from .wsframes import CLOSE, PING, PONG, SKIPPED, TEXT, FrameParser, Message, client_frame
 
 __all__ = ["CLOSE", "PING", "PONG", "SKIPPED", "TEXT", "WsConnection", "WsDoor"]
@@ -160,15 +162,19 @@ def _explained(exc: BaseException) -> TransportError:
     elif isinstance(exc, socket.gaierror):
         kind, what = "dns", "The host name could not be resolved."
     elif isinstance(exc, ssl.SSLError):
-        kind, what = "tls", "The TLS connection failed."
+        kind, what, remedy = explain_tls(exc)
     elif isinstance(exc, ConfigError):
-        kind, what = "unknown", str(exc)
+        kind, what, remedy = "unknown", exc.what, exc.remedy
     elif not isinstance(exc, OSError):
         kind, what = "http", f"The WebSocket handshake failed ({type(exc).__name__})."
     else:
         reason = getattr(exc, "strerror", None)
         kind, what = "tcp", f"The connection failed or was cut ({reason})." if reason else "The connection failed."
-    return TransportError(what, kind=kind, status=status, remedy=remedy)
+    return TransportError(what, kind=kind, status=status, remedy=remedy or NETWORK_REMEDY)
+
+
+def _lost(what: str) -> ConnectionLost:
+    return ConnectionLost(what, kind="tcp", status=ABNORMAL, remedy=NETWORK_REMEDY)
 
 
 class WsConnection:
@@ -330,9 +336,13 @@ class WsConnection:
                 continue
             except (OSError, ValueError) as exc:
                 scrub_exception(exc)
-                raise ConnectionLost("The connection was cut.", kind="tcp", status=ABNORMAL) from exc
+                raise ConnectionLost(
+                    "The connection was cut.", kind="tcp", status=ABNORMAL, remedy=NETWORK_REMEDY
+                ) from exc
             if not data:
-                raise ConnectionLost("The connection ended without a close frame.", kind="tcp", status=ABNORMAL)
+                raise ConnectionLost(
+                    "The connection ended without a close frame.", kind="tcp", status=ABNORMAL, remedy=NETWORK_REMEDY
+                )
             # TLS keeps decrypted bytes that no wait would announce.
             self._emptied = len(data) < READ_BYTES and not self._secure
             return data
