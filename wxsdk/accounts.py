@@ -31,14 +31,17 @@ from .runtime import account_files
 __all__ = [
     "Account",
     "config",
+    "config_of",
     "folder",
     "import_openclaw",
     "list",
     "load",
+    "load_file",
     "local_tokens",
     "remove",
     "rename",
     "save",
+    "save_file",
 ]
 
 
@@ -64,6 +67,16 @@ def save(name: str, account: Account) -> None:
     account_files.write(account_files.path_of(name), dataclasses.replace(account, saved_at=time.time()))
 
 
+def load_file(path: Union[str, os.PathLike[str]]) -> Account:
+    """Return the account in the file *path*, wherever it is. Raises ConfigError when there is none."""
+    return account_files.read(_path(path), "The file of the account")
+
+
+def save_file(path: Union[str, os.PathLike[str]], account: Account) -> None:
+    """Keep *account* in the file *path*, as ``save`` does in the folder. Raises ConfigError."""
+    account_files.write(_path(path), dataclasses.replace(account, saved_at=time.time()))
+
+
 def remove(name: str) -> None:
     """Forget the account *name*; its bot goes on to exist. Raises ConfigError when there is none."""
     account_files.delete(name)
@@ -84,7 +97,11 @@ def config(name: str, **settings: Any) -> Union[WeixinConfig, WSClientOptions]:
 
     A WeixinConfig for personal WeChat, WSClientOptions for a WeCom AI bot. Raises ConfigError.
     """
-    account = load(name)
+    return config_of(load(name), **settings)
+
+
+def config_of(account: Account, **settings: Any) -> Union[WeixinConfig, WSClientOptions]:
+    """Return the configuration for a client of *account*, which need not be saved; as ``config`` does."""
     kind: Any = WeixinConfig if account.platform == "ilink" else WSClientOptions
     return kind(**{**settings_of(account.platform, account, {}), **settings})  # type: ignore[no-any-return]
 

@@ -14,20 +14,29 @@ from typing import Any, Dict, List
 
 import pytest
 
-from wxsdk import SQLiteStore, WeixinClient, WeixinConfig, WSClient, WSClientOptions
-from wxsdk.cli import credentials, doctor, main
+from wxsdk import SQLiteStore, WeixinClient, WeixinConfig, WSClient, WSClientOptions, accounts
+from wxsdk.cli import doctor, main
 from wxsdk.cli.doctor import explain_health
-from wxsdk.core.redact import Secret
 from wxsdk.health import Health, HealthState
 from wxsdk.runtime.http import HttpDoor
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of accounts of the test's own, and an environment that names no account."""
+    for name in ("WXSDK_ACCOUNT", "WXSDK_TOKEN", "WXSDK_BASE_URL", "WXSDK_CREDENTIALS", "WXSDK_BOT_ID", "WXSDK_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WXSDK_LANG", "en")
+    monkeypatch.setenv("WXSDK_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
 
 
 @pytest.fixture
 def account(ilink_sim: Any, tmp_path: Path) -> List[str]:
     """The options of a stored account on the simulator."""
     path = tmp_path / "credentials.json"
-    credentials.save(path, credentials.Credentials(Secret(ilink_sim.token), ilink_sim.base_url))
-    return ["--credentials", str(path), "--cdn-base-url", ilink_sim.cdn_base_url]
+    accounts.save_file(path, accounts.Account(token=ilink_sim.token, base_url=ilink_sim.base_url))
+    return ["--credentials", str(path)]
 
 
 @pytest.fixture
@@ -63,7 +72,7 @@ def test_login_stores_a_token_that_only_the_owner_can_read(
     person.start()
     assert main(["login", "--base-url", ilink_sim.base_url, "--credentials", str(path)]) == 0
     person.join()
-    stored = credentials.load(path)
+    stored = accounts.load_file(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert str(stored.token) not in capsys.readouterr().out
     assert str(stored.token) not in repr(stored)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -337,3 +338,20 @@ def test_waiting_for_a_free_lock_takes_it_unless_stopped() -> None:
     stop.set()
     assert not lock.wait(0.0, stop, clock)
     assert not lock.held
+
+
+def test_the_owner_is_named_to_any_process_and_the_lock_stays_as_it_is(tmp_path):
+    before = datetime.now(timezone.utc) - timedelta(seconds=5)
+    held, other = InstanceLock("aibot", "bot", tmp_path), InstanceLock("aibot", "bot", tmp_path)
+    assert other.owner() is None
+    with held:
+        for lock in (held, other):
+            owner = lock.owner()
+            assert owner is not None
+            assert owner.pid == os.getpid()
+            assert before < owner.since < before + timedelta(seconds=60)
+        assert held.held
+        assert not other.held
+        with pytest.raises(AlreadyRunning):
+            other.acquire()
+    assert other.owner() is None

@@ -13,7 +13,7 @@ from ..errors import ConfigError, ConnectionLost, WxError
 from ..health import Health, HealthState
 from ..runtime.clock import Clock
 from ..runtime.forked import tell_of_forks
-from ..runtime.instance_lock import InstanceLock, LockNoted
+from ..runtime.instance_lock import InstanceLock, LockNoted, Owner
 from ..runtime.lifecycle import wait_until_stopped
 from ..runtime.receiver import Received, Receiver
 from ..runtime.standby_group import StandbyGroup
@@ -222,6 +222,10 @@ class WSClient(Callbacks, Sending):
         """True while subscribed."""
         run = self._run
         return run is not None and run.connection.state is State.READY
+
+    def owner(self) -> Optional[Owner]:
+        """Return which process of this machine runs this bot (``pid``, ``since``), None when none does."""
+        return self._instance.owner()
 
     def health(self) -> Health:
         """How the client is. Takes microseconds, never waits."""

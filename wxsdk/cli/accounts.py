@@ -1,139 +1,88 @@
-"""The commands that act for a real account: login, echo, send."""
+"""Lists, shows, renames, removes and imports saved accounts: ``wxsdk accounts``."""
 
 from __future__ import annotations
 
 import argparse
-import os
-import sys
-from typing import Any, Dict, Optional
+from datetime import datetime, timezone
+from typing import Any, Callable, Dict
 
-from .. import (
-    ConfigError,
-    LoginState,
-    MessageContext,
-    MessageHandler,
-    QrLoginSession,
-    SQLiteStore,
-    StandaloneQrLogin,
-    WeixinClient,
-    WeixinConfig,
-    WSClient,
-    WSClientOptions,
-    WsFrame,
-)
-from ..core.redact import Secret
-from . import credentials
+from .. import accounts
+from ..accounts import Account
+from . import output
+from .texts import text
 
 
-def ilink_config(options: argparse.Namespace) -> WeixinConfig:
-    """The settings for the stored account, or for WXSDK_TOKEN where that is set."""
-    token = os.environ.get("WXSDK_TOKEN")
-    known = credentials.Credentials(Secret(token)) if token else credentials.load(options.credentials)
-    addresses: Dict[str, Any] = {}
-    if options.base_url or known.base_url:
-        addresses["base_url"] = options.base_url or known.base_url
-    if options.cdn_base_url:
-        addresses["cdn_base_url"] = options.cdn_base_url
-    return WeixinConfig(token=known.token, **addresses)
-
-
-def aibot_options(options: argparse.Namespace) -> WSClientOptions:
-    """The settings for the bot in WXSDK_BOT_ID and WXSDK_SECRET."""
-    bot_id, secret = os.environ.get("WXSDK_BOT_ID"), os.environ.get("WXSDK_SECRET")
-    if not bot_id or not secret:
-        raise ConfigError("A WeCom AI bot needs its id and secret.", remedy="Set WXSDK_BOT_ID and WXSDK_SECRET.")
-    addresses = {"ws_url": options.ws_url} if options.ws_url else {}
-    return WSClientOptions(bot_id, secret, **addresses)
-
-
-def open_store(options: argparse.Namespace) -> Optional[SQLiteStore]:
-    return SQLiteStore(options.store) if options.store else None
-
-
-def log_in(options: argparse.Namespace) -> int:
-    """Show QR codes until the login is confirmed, and store the token."""
-
-    def show(session: QrLoginSession) -> None:
-        print("Scan this with WeChat:" if not options.headless else "Show this address as a QR code and scan it:")
-        print(session.qrcode_img_content if options.headless else session.terminal(), flush=True)
-
-    def ask(was_wrong: bool) -> str:
-        return input("That number was wrong. " * was_wrong + "The number shown on the phone: ").strip()
-
-    base = {"base_url": options.base_url} if options.base_url else {}
-    login = StandaloneQrLogin(WeixinConfig(token="", **base))
-    status = login.login(on_qrcode=show, on_status=lambda s: print(f"· {s.state.name.lower()}"), ask_verify_code=ask)
-    if status.state is LoginState.ALREADY_BOUND:
-        print("This WeChat account is bound to the bot already; the token you have stays valid.")
-        return 0
-    token = Secret(status.bot_token or "")
-    credentials.save(
-        options.credentials,
-        credentials.Credentials(token, status.base_url, status.ilink_bot_id, status.ilink_user_id),
-    )
-    print(f"Logged in as {status.ilink_bot_id}. The token is in {options.credentials}.")
+def run_accounts(options: argparse.Namespace) -> int:
+    """Do what ``options.action`` says; 0."""
+    _ACTIONS[options.action](options)
     return 0
 
 
-class EchoBot(MessageHandler):
-    """Says what it hears; of files it only prints that they came."""
-
-    def on_message(self, ctx: MessageContext) -> None:
-        print(f"{ctx.from_user_id}: {ctx.body if ctx.body is not None else ctx.media}", flush=True)
-        if ctx.body:
-            ctx.reply_text(ctx.body)
-
-
-def run_echo(options: argparse.Namespace) -> int:
-    if options.aibot:
-        _run_aibot_echo(WSClient(aibot_options(options)))
-        return 0
-    client = WeixinClient(ilink_config(options), EchoBot(), store=open_store(options))
-    print("The bot listens. Ctrl-C ends it.", flush=True)
-    client.run()
-    return 0
+def _list(options: argparse.Namespace) -> None:
+    names = accounts.list()
+    if options.json:
+        output.say_json([_shown(name, accounts.load(name)) for name in names])
+        return
+    if not names:
+        output.complain(text("accounts.none"))
+    for name in names:
+        output.say(name)
 
 
-def _run_aibot_echo(client: WSClient) -> None:
-    @client.on_message_text
-    def echo(frame: WsFrame) -> None:
-        text = frame.body.text.content or "" if frame.body.text else ""
-        print(f"{frame.body.from_.userid if frame.body.from_ else '?'}: {text}", flush=True)
-        with client.open_stream(frame) as stream:
-            stream.write(text)
-
-    print("The bot listens. Ctrl-C ends it.", flush=True)
-    client.run()
+def _show(options: argparse.Namespace) -> None:
+    shown = _shown(options.name, accounts.load(options.name))
+    if options.json:
+        output.say_json(shown)
+        return
+    for field, value in shown.items():
+        if value is not None:
+            output.say(f"{field:15} {value}")
 
 
-def send(options: argparse.Namespace) -> int:
-    if not options.text and not options.file:
-        raise ConfigError("There is nothing to send.", remedy="Give a text, or --file.")
-    return _send_aibot(options) if options.aibot else _send_ilink(options)
+def _remove(options: argparse.Namespace) -> None:
+    accounts.remove(options.name)
+    _report(options, {"removed": options.name}, text("accounts.removed", name=options.name))
 
 
-def _send_ilink(options: argparse.Namespace) -> int:
-    with WeixinClient(ilink_config(options), store=open_store(options)) as client:
-        if options.file:
-            result = client.send_media(options.to, options.file, caption=options.text, progress=_show_progress)
-            print(file=sys.stderr)
-        else:
-            result = client.send_text(options.to, options.text)
-    print("sent" if result.confirmed else "accepted, but not confirmed by the platform")
-    return 0
+def _rename(options: argparse.Namespace) -> None:
+    accounts.rename(options.name, options.new)
+    done = {"renamed": options.name, "name": options.new}
+    _report(options, done, text("accounts.renamed", old=options.name, new=options.new))
 
 
-def _send_aibot(options: argparse.Namespace) -> int:
-    with WSClient(aibot_options(options)) as client:
-        if options.text:
-            client.send_message(options.to, {"msgtype": "markdown", "markdown": {"content": options.text}})
-        if options.file:
-            media = client.upload_media(options.file, type="file", progress=_show_progress)
-            print(file=sys.stderr)
-            client.send_media_message(options.to, media.type, media.media_id)
-    print("sent")
-    return 0
+def _import(options: argparse.Namespace) -> None:
+    names = sorted(accounts.import_openclaw(options.folder, replace=options.replace))
+    _report(options, {"imported": names}, text("accounts.imported", names=", ".join(names)))
 
 
-def _show_progress(done: int, total: int) -> None:
-    print(f"\r{100 * done // max(total, 1):3d} %", end="", file=sys.stderr, flush=True)
+_ACTIONS: Dict[str, Callable[[argparse.Namespace], None]] = {
+    "list": _list,
+    "show": _show,
+    "remove": _remove,
+    "rename": _rename,
+    "import": _import,
+}
+
+
+def _report(options: argparse.Namespace, value: Dict[str, Any], line: str) -> None:
+    if options.json:
+        output.say_json(value)
+    else:
+        output.say(line)
+
+
+def _shown(name: str, account: Account) -> Dict[str, Any]:
+    """Return what may be seen of *account*: everything but its secrets."""
+    saved = account.saved_at
+    return {
+        "name": name,
+        "platform": account.platform,
+        "bot": account.bot or None,
+        "user": account.ilink_user_id,
+        "base_url": account.base_url,
+        "cdn_base_url": account.cdn_base_url,
+        "ws_url": account.ws_url,
+        "route_tag": account.route_tag,
+        "bot_agent": account.bot_agent,
+        "saved_at": saved and datetime.fromtimestamp(saved, timezone.utc).isoformat(timespec="seconds"),
+    }

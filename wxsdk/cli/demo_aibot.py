@@ -10,8 +10,8 @@ from typing import Callable, List, Tuple
 from .. import Button, TemplateCard, WSClient, WSClientOptions, WsFrame
 from ..sim import AiBotSim
 from ..sim.aibot.views import SimMessage
-from .demo import ProgressBar, Transcript, expect
 from .demo_ilink import small_png
+from .transcript import ProgressBar, Transcript, expect
 
 FILE_BYTES = 3 * 2**20  # six chunks of an upload
 WORDS = [f"word{n} " for n in range(400)]

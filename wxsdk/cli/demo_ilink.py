@@ -21,7 +21,7 @@ from .. import (
     WeixinConfig,
 )
 from ..sim import ILinkSim
-from .demo import ProgressBar, Transcript, expect
+from .transcript import ProgressBar, Transcript, expect
 
 FILE_BYTES = 5 * 2**20
 LONG_TEXT = "\n\n".join(

@@ -15,6 +15,7 @@ from ..runtime.clock import Clock
 from ..runtime.files import PathLike, ProgressCallback
 from ..runtime.forked import tell_of_forks
 from ..runtime.health_record import Vitals
+from ..runtime.instance_lock import Owner
 from ..runtime.lifecycle import wait_until_stopped
 from ..runtime.receiver import Receiver
 from ..runtime.store import Store, as_store
@@ -32,7 +33,7 @@ from .inbox import Entry
 from .login import QrLogin
 from .outbound_run import OutboundRun
 from .outbox import Outbox, make_outbox
-from .ownership import Ownership
+from .ownership import Ownership, lock_of_bot
 from .run import Running
 from .send_limits import Allowance
 from .send_limits_rules import Quota
@@ -284,6 +285,10 @@ class WeixinClient:
             running.loop.end_pause()
 
     # health
+
+    def owner(self) -> Optional[Owner]:
+        """Return which process of this machine runs this bot (``pid``, ``since``), None when none does."""
+        return lock_of_bot(self.api.base_url, str(self.api.token)).owner()
 
     def health(self) -> Health:
         """How the client is doing. Takes microseconds and never waits.

@@ -24,7 +24,7 @@ class Ownership:
         if not self._wanted:
             return
         if self._bot_lock is None:
-            self._bot_lock = _acquired(_lock_of_bot(base_url, token))
+            self._bot_lock = _acquired(lock_of_bot(base_url, token))
         identity = getattr(self._store, "identity", None)
         if self._store_lock is None and identity is not None:
             self._store_lock = _acquired_store(str(identity))
@@ -38,7 +38,7 @@ class Ownership:
         if self._bot_lock is None:
             yield
             return
-        lock = _acquired(_lock_of_bot(base_url, token))
+        lock = _acquired(lock_of_bot(base_url, token))
         try:
             yield
         except BaseException:
@@ -65,7 +65,7 @@ def _acquired(lock: InstanceLock) -> InstanceLock:
     return lock
 
 
-def _lock_of_bot(base_url: str, token: str) -> InstanceLock:
+def lock_of_bot(base_url: str, token: str) -> InstanceLock:
     return InstanceLock("ilink", f"{base_url}\n{token}")
 
 

@@ -10,7 +10,8 @@ import stat
 import sys
 import tempfile
 import threading
-from typing import Dict, List, Optional, Union
+from datetime import datetime, timezone
+from typing import Dict, List, NamedTuple, Optional, Union
 
 from ..errors import AlreadyRunning, ConfigError
 from .clock import Clock, Event
@@ -30,6 +31,13 @@ class LockNoted(Exception):
     def __init__(self, note: str) -> None:
         super().__init__(note)
         self.note = note
+
+
+class Owner(NamedTuple):
+    """Who runs a bot. pid: None when that cannot be read. since: when it took the lock."""
+
+    pid: Optional[int]
+    since: datetime
 
 
 class InstanceLock:
@@ -108,6 +116,20 @@ class InstanceLock:
         path, descriptor = self._open()
         os.close(descriptor)
         return _open_private(path + suffix)
+
+    def owner(self) -> Optional[Owner]:
+        """Return who holds the lock now, None when it is free. Writes nothing; for a moment it takes a free one."""
+        with _held_lock:
+            path, descriptor = self._open()
+            try:
+                if path not in _held and _try_lock(descriptor):
+                    _unlock(descriptor)
+                    return None
+                # The owner wrote its id into the file when it took the lock.
+                since = datetime.fromtimestamp(os.fstat(descriptor).st_mtime, timezone.utc)
+                return Owner(os.getpid() if path in _held else _read_pid(descriptor), since)
+            finally:
+                os.close(descriptor)
 
     def wait(self, timeout: Optional[float], stop: Event, clock: Clock) -> bool:
         """Try every second until the lock is taken over; False when *stop* is set or *timeout* seconds passed first.
