@@ -10,15 +10,14 @@ import logging
 import os
 import re
 import secrets
-import selectors
 import socket
 import threading
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Tuple
 
-from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from werkzeug.wrappers import Request, Response
 
+from ..loopback import LoopbackServer, shut
 from .content import BLOCK_BYTES, DISPOSITIONS, PAD_BYTES, Content, encrypted
 
 log = logging.getLogger("wxsdk.sim.aibot.simulator")
@@ -68,58 +67,6 @@ class MediaTrouble:
     hits: int = 0
 
 
-class _Quiet(WSGIRequestHandler):
-    """Logs nothing to the terminal, and names no URL: it is signed."""
-
-    def log(self, type: str, message: str, *args: Any) -> None:
-        log.debug("media request")
-
-
-class _Server(ThreadedWSGIServer):
-    """Threads with names that can be joined, and sockets that can be woken."""
-
-    def __init__(self, app: Any) -> None:
-        super().__init__("127.0.0.1", 0, app, _Quiet)
-        self._requests: Dict[socket.socket, threading.Thread] = {}
-        self._guard = threading.Lock()
-        self._count = 0
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._guard:
-            self._count += 1
-            thread = threading.Thread(
-                target=self._served,
-                args=(request, client_address),
-                name=f"wxsdk-sim-aibot-media-{self._count}",
-                daemon=True,
-            )
-            self._requests[request] = thread
-            thread.start()
-
-    def _served(self, request: Any, client_address: Any) -> None:
-        try:
-            self.process_request_thread(request, client_address)
-        finally:
-            with self._guard:
-                del self._requests[request]
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        log.debug("a media download broke off", exc_info=True)
-
-    def interrupt(self) -> List[threading.Thread]:
-        with self._guard:
-            for request in self._requests:
-                _shut(request)
-            return list(self._requests.values())
-
-
-def _shut(sock: socket.socket) -> None:
-    try:
-        sock.shutdown(socket.SHUT_RDWR)
-    except OSError as error:
-        log.debug("media shutdown: %s", error)
-
-
 class MediaServer:
     """Starts with the first media, so that a simulator without media costs no port. Thread-safe."""
 
@@ -128,9 +75,7 @@ class MediaServer:
         self._lock = threading.Lock()
         self._items: Dict[str, SimMedia] = {}
         self._troubles: List[MediaTrouble] = []
-        self._server: Optional[_Server] = None
-        self._thread: Optional[threading.Thread] = None
-        self._wake: Optional[socket.socket] = None
+        self._server = LoopbackServer(self._application, "wxsdk-sim-aibot-media")
         self._over = threading.Event()
         self.shared_key: Optional[bytes] = None
         """In callback mode, the key of all media (docs/protocol/callback, 1)."""
@@ -182,42 +127,17 @@ class MediaServer:
             self._troubles.clear()
 
     def _running(self) -> int:
-        if self._server is None:
+        if not self._server.running:
             self._over.clear()
-            server = _Server(self._application)
-            wake_in, self._wake = socket.socketpair()
-            self._server = server
-            self._thread = threading.Thread(
-                target=self._serve, args=(server, wake_in), name="wxsdk-sim-aibot-media", daemon=True
-            )
-            self._thread.start()
-        return int(self._server.server_port)
-
-    @staticmethod
-    def _serve(server: _Server, wake: socket.socket) -> None:
-        with wake, selectors.DefaultSelector() as selector:
-            selector.register(server, selectors.EVENT_READ)
-            selector.register(wake, selectors.EVENT_READ)
-            server.timeout = 0
-            while wake not in {key.fileobj for key, _ in selector.select()}:
-                server.handle_request()
-            server.server_close()
+            self._server.start()
+        return self._server.port
 
     def stop(self, timeout: float = 1.0) -> bool:
         """End every download and every thread. Twice is once."""
         self._over.set()
         with self._lock:
-            server, thread, wake = self._server, self._thread, self._wake
-            self._server = self._thread = self._wake = None
-        if server is None or thread is None or wake is None:
-            return True
-        with wake:
-            wake.send(b"!")
-            thread.join(timeout)
-        threads = server.interrupt()
-        for one in threads:
-            one.join(timeout)
-        return not thread.is_alive() and not any(one.is_alive() for one in threads)
+            server = self._server
+        return server.stop(timeout)
 
     # -- one download ----------------------------------------
 
@@ -301,7 +221,7 @@ class MediaServer:
         if trouble.cut_after is None:
             self._over.wait()
         elif sock is not None:
-            _shut(sock)
+            shut(sock)
 
 
 # A control character would end the header.
