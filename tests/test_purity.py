@@ -72,7 +72,7 @@ DOORS: Dict[str, Set[str]] = {
     "dataclasses_json": {"wxsdk.core.wiretype"},
     "click": {"wxsdk.ext.flask"},  # the one that Flask brings along
     "typing_extensions": {"wxsdk.bot.bot"},  # for type checkers alone, which bring it along
-    "segno": {"wxsdk.ilink.login", "wxsdk.ext.jupyter"},
+    "segno": {"wxsdk.ilink.login", "wxsdk.ext.jupyter", "wxsdk.sim.page"},
     "werkzeug": {"wxsdk.sim"},
     "wsproto": {"wxsdk.sim"},
     "filetype": {"wxsdk.sim"},

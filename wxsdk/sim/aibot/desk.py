@@ -52,6 +52,8 @@ class SimFrame:
     """The answer, whether or not it went out."""
     answered_at: Optional[float] = None
     """time.monotonic() of the answer; None as long as a fault holds it back, and when a fault lost it."""
+    number: int = 0
+    """Counts the frames from 1."""
     breaches: List[str] = field(default_factory=list)
     """The rules of the protocol that it broke."""
 
@@ -80,6 +82,7 @@ class FrameDesk(Desk):
         self._lost: Set[Connection] = set()
         self._ack_faults: List[AckFault] = []
         self._handshakes: _Handshakes = deque()
+        self._frame_count = 0
 
     # -- waiting and looking ----------------------------------------
 
@@ -224,6 +227,8 @@ class FrameDesk(Desk):
             raise Refused(codes.BAD_PARAMETER, "not an object with a cmd and a headers.req_id")
         body = data.get("body")
         frame = SimFrame(time.monotonic(), connection.number, data, cmd, req_id, body if isinstance(body, dict) else {})
+        self._frame_count += 1
+        frame.number = self._frame_count
         if self.record_frames:
             self.frames.append(frame)
         if cmd == "ping":

@@ -66,6 +66,10 @@ class MediaTrouble:
     times: Optional[int] = 1
     hits: int = 0
 
+    def cancel(self) -> None:
+        """Meet no further download."""
+        self.times = 0
+
 
 class MediaServer:
     """Starts with the first media, so that a simulator without media costs no port. Thread-safe."""

@@ -227,6 +227,25 @@ class AiBotSim:
             group = self._groups.setdefault(chatid, SimGroup(self._desk, chatid))
         return group.add(*(one if isinstance(one, str) else one.id for one in members))
 
+    @property
+    def is_subscribed(self) -> bool:
+        """Whether the first bot is subscribed now."""
+        return self._desk.subscriber(None) is not None
+
+    @property
+    def secrets(self) -> List[str]:
+        """The secrets of the bots, for those who have to hide them."""
+        with self._desk.changed:
+            return list(self._desk.world.bots.values())
+
+    def find(self, message_id: str) -> SimMessage:
+        """The message of that `SimMessage.id`; SimError when there is none."""
+        with self._desk.changed:
+            for bubble in reversed(self._desk.world.bubbles):
+                if bubble.id == message_id:
+                    return self._message(bubble)
+        raise SimError("this message is not there any more")
+
     # -- time ----------------------------------------
 
     def now(self) -> float:

@@ -52,6 +52,11 @@ class SimMessage:
         lambda self: self._bubble.dropped_final, doc="True: its last frame was equal and thrown away."
     )
 
+    started_at = property(lambda self: self._bubble.started_at, doc="The simulator's time at which it began.")
+    cards = property(
+        lambda self: dict(self._bubble.cards), doc="The cards of those users who see another one than the rest."
+    )
+
     @property
     def card(self) -> Optional[Dict[str, Any]]:
         """The card as this viewer sees it now."""

@@ -121,6 +121,11 @@ class Fault:
     what: Sort
     left: Optional[int]
     when: Optional[Callable[[Any], bool]]
+    hits: int = 0  # how many requests it has struck
+
+    def cancel(self) -> None:
+        """Strike no further request."""
+        self.left = 0
 
     def __repr__(self) -> str:
         left = "for ever" if self.left is None else f"x{self.left}"

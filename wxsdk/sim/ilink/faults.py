@@ -40,7 +40,7 @@ class Faults:
     *where* is the last part of a path ("getupdates", "sendmessage", "upload", …) or "*" for every request.
     ``times`` says how many requests a fault strikes (1 unless told), ``forever=True`` all of them until
     `clear`. ``when`` narrows it further: it is called with the request's record and says whether the fault
-    strikes.
+    strikes. Each returns its `Fault`, whose ``hits`` counts and whose ``cancel()`` ends it.
     """
 
     def __init__(self, places: Collection[str] = ()) -> None:
@@ -60,7 +60,7 @@ class Faults:
     def pending(self) -> List[Fault]:
         """The faults that have not struck as often as they were told to."""
         with self._lock:
-            return list(self._script)
+            return [fault for fault in self._script if fault.left != 0]
 
     # what the answer says
 
@@ -74,7 +74,7 @@ class Faults:
         headers: Optional[Mapping[str, str]] = None,
         handled: bool = False,
         **which: Any,
-    ) -> None:
+    ) -> Fault:
         """Answer with this in place of the truth; an error page when neither *body* nor *json* is given.
 
         The request is thrown away unread, or with ``handled=True`` carried out before the answer lies about
@@ -84,7 +84,7 @@ class Faults:
             body = json_module.dumps(json, ensure_ascii=False).encode()
         content = ERROR_PAGE if body is None else body
         kind = "application/json" if json is not None else "text/html"
-        self._add(
+        return self._add(
             where,
             "answer",
             Answer(status, {"Content-Type": kind, **(headers or {})}, content, handled=handled),
@@ -93,9 +93,9 @@ class Faults:
 
     def ret(
         self, where: str, ret: int, errmsg: str = "simulated fault", *, handled: bool = False, **which: Any
-    ) -> None:
+    ) -> Fault:
         """Answer HTTP 200 with ``ret`` = *ret*."""
-        self.next(where, json={"ret": ret, "errmsg": errmsg}, handled=handled, **which)
+        return self.next(where, json={"ret": ret, "errmsg": errmsg}, handled=handled, **which)
 
     def errcode(
         self,
@@ -105,21 +105,21 @@ class Faults:
         *,
         handled: bool = False,
         **which: Any,
-    ) -> None:
+    ) -> Fault:
         """Answer HTTP 200 with ``errcode`` = *errcode* and no ``ret``."""
-        self.next(where, json={"errcode": errcode, "errmsg": errmsg}, handled=handled, **which)
+        return self.next(where, json={"errcode": errcode, "errmsg": errmsg}, handled=handled, **which)
 
-    def alter(self, where: str, changes: Mapping[str, Any], **which: Any) -> None:
+    def alter(self, where: str, changes: Mapping[str, Any], **which: Any) -> Fault:
         """Carry the request out and answer the truth with some fields of its JSON changed (`DROP` takes a
         field away).
         """
-        self._add(where, "answer", Answer(changes=dict(changes), handled=True), which)
+        return self._add(where, "answer", Answer(changes=dict(changes), handled=True), which)
 
-    def drop_header(self, where: str, name: str, **which: Any) -> None:
+    def drop_header(self, where: str, name: str, **which: Any) -> Fault:
         """Carry the request out and leave one header out of the answer, such as ``x-encrypted-param`` of an
         upload.
         """
-        self._add(where, "answer", Answer(dropped_header=name.lower(), handled=True), which)
+        return self._add(where, "answer", Answer(dropped_header=name.lower(), handled=True), which)
 
     # when the answer comes
 
@@ -135,16 +135,16 @@ class Faults:
             self._holds.append(hold)
         return hold
 
-    def slow(self, where: str, seconds: float, *, late: bool = False, **which: Any) -> None:
+    def slow(self, where: str, seconds: float, *, late: bool = False, **which: Any) -> Fault:
         """Wait *seconds* before the request is carried out, or with *late* after it, before the answer."""
-        self._add(where, "wait", Wait(seconds=lambda: seconds, late=late), which)
+        return self._add(where, "wait", Wait(seconds=lambda: seconds, late=late), which)
 
-    def latency(self, where: str, low: float, high: float, *, seed: int = 0, **which: Any) -> None:
+    def latency(self, where: str, low: float, high: float, *, seed: int = 0, **which: Any) -> Fault:
         """Wait a random time between *low* and *high* seconds, the same row of times for the same *seed*; for
         ever unless ``times``.
         """
         dice = random.Random(seed)
-        self._add(where, "wait", Wait(seconds=lambda: dice.uniform(low, high)), _lasting(which))
+        return self._add(where, "wait", Wait(seconds=lambda: dice.uniform(low, high)), _lasting(which))
 
     # how its bytes travel
 
@@ -156,7 +156,7 @@ class Faults:
         after: Optional[int] = None,
         reset: bool = True,
         **which: Any,
-    ) -> None:
+    ) -> Fault:
         """End the connection early: with a reset (RST), or with ``reset=False`` by a plain close (FIN).
 
         *at* is one of: ``before_reading`` (the body stays unread), ``after_reading`` (nothing was carried
@@ -167,24 +167,24 @@ class Faults:
         if at not in CUT_STAGES:
             raise ValueError(f"at must be one of {', '.join(CUT_STAGES)}, not {at!r}")
         stage = None if after is not None and at == "after_handling" else at
-        self._add(where, "wire", Wire(stage=stage, after=after, reset=reset), which)
+        return self._add(where, "wire", Wire(stage=stage, after=after, reset=reset), which)
 
-    def raw(self, where: str, data: bytes, *, handled: bool = False, **which: Any) -> None:
+    def raw(self, where: str, data: bytes, *, handled: bool = False, **which: Any) -> Fault:
         """Write *data* onto the connection in place of an HTTP answer, then close it."""
         wire = Wire(stage="after_handling" if handled else "after_reading", reset=False, raw=data)
-        self._add(where, "wire", wire, which)
+        return self._add(where, "wire", wire, which)
 
-    def sip(self, where: str, *, interval: float, chunk: int, **which: Any) -> None:
+    def sip(self, where: str, *, interval: float, chunk: int, **which: Any) -> Fault:
         """Read the body of an upload at most *chunk* bytes at a time, *interval* seconds apart."""
         if chunk < 1:
             raise ValueError(f"chunk must be at least 1 byte, not {chunk}")
-        self._add(where, "wire", Wire(interval=interval, sip=chunk), which)
+        return self._add(where, "wire", Wire(interval=interval, sip=chunk), which)
 
-    def drip(self, where: str, *, interval: float, chunk: int = 1, **which: Any) -> None:
+    def drip(self, where: str, *, interval: float, chunk: int = 1, **which: Any) -> Fault:
         """Carry the request out and send the answer *chunk* bytes at a time, *interval* seconds apart."""
         if chunk < 1:
             raise ValueError(f"chunk must be at least 1 byte, not {chunk}")
-        self._add(where, "wire", Wire(interval=interval, chunk=chunk), which)
+        return self._add(where, "wire", Wire(interval=interval, chunk=chunk), which)
 
     # beyond one request
 
@@ -219,10 +219,12 @@ class Faults:
         """Take the faults that this request meets off the script."""
         met: Dict[str, Any] = {}
         with self._lock:
+            self._script = [fault for fault in self._script if fault.left != 0]
             for fault in list(self._script):
                 if fault.sort in met or not fault.fits(where, request):
                     continue
                 met[fault.sort] = fault.what
+                fault.hits += 1
                 if fault.left is not None:
                     fault.left -= 1
                     if not fault.left:
@@ -268,7 +270,7 @@ class Faults:
         for hold in holds:
             hold.release()
 
-    def _add(self, where: str, sort: str, what: Sort, which: Mapping[str, Any]) -> None:
+    def _add(self, where: str, sort: str, what: Sort, which: Mapping[str, Any]) -> Fault:
         unknown = set(which) - {"times", "forever", "when"}
         if unknown:
             raise TypeError(f"unexpected argument {sorted(unknown)[0]!r}; the choices are times, forever and when")
@@ -277,8 +279,10 @@ class Faults:
         left = None if which.get("forever") else which.get("times", 1)
         if left is not None and left < 1:
             raise ValueError(f"times must be at least 1, not {left}")
+        fault = Fault(where, sort, what, left, which.get("when"))
         with self._lock:
-            self._script.append(Fault(where, sort, what, left, which.get("when")))
+            self._script.append(fault)
+        return fault
 
 
 def _lasting(which: Mapping[str, Any]) -> Mapping[str, Any]:

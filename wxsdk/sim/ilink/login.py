@@ -63,6 +63,10 @@ class QrCode:
         """What the QR code shows."""
         return f"{IMG_CONTENT}{self.qrcode}"
 
+    def possible(self) -> List[str]:
+        """The events that can come next."""
+        return [event for state, event in NEXT if state == self.state]
+
     def step(self, event: str) -> None:
         """Move on; RuntimeError names state and event of an illegal step."""
         try:

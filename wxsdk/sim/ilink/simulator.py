@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import ssl
 import time
+from dataclasses import replace
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, TypeVar, Union
 
 from ..changes import Listener
@@ -29,7 +30,7 @@ from .login import QrCode
 from .people import SimMessage, SimUser
 from .records import Seen
 from .server import LoopbackServer
-from .state import BURST, QUOTA, TYPING_TTL, WINDOW, Limits, Mailbox
+from .state import BURST, QUOTA, TYPING_TTL, WINDOW, Conversation, Limits, Mailbox
 from .world import HOLD, Settings, World
 
 __all__ = ["Faults", "ILinkSim", "Seen", "Settings", "SimMessage", "SimUser"]
@@ -182,6 +183,18 @@ class ILinkSim:
         return f"{self._server.url}/c2c"
 
     @property
+    def token_valid(self) -> bool:
+        """Whether `token` is good for everything."""
+        with self._world.hub.lock:
+            return self._world.tokens.accepts(self.token, polling=True)
+
+    @property
+    def secrets(self) -> List[str]:
+        """Every token that is good for anything, for those who have to hide them."""
+        with self._world.hub.lock:
+            return [self.token, *self._world.tokens.all()]
+
+    @property
     def host(self) -> str:
         """Host and port, such as "127.0.0.1:40123"."""
         return self._server.url.partition("://")[2]
@@ -215,6 +228,17 @@ class ILinkSim:
     def user(self, user_id: str) -> SimUser:
         """The pretend user of that id, always the same object."""
         return self._world.user(user_id)
+
+    @property
+    def conversations(self) -> List[Conversation]:
+        """Copies of what the platform knows of the bot and each user: quota, window, typing."""
+        with self._world.hub.lock:
+            return [replace(talk) for talk in self._world.conversations.values()]
+
+    def progress(self, message_id: Any) -> Tuple[bool, bool]:
+        """Whether a user's message was handed to the bot, and whether the bot came back with the cursor behind it."""
+        with self._world.hub.lock:
+            return self._world.mailbox.progress(message_id)
 
     def expire_typing_tickets(self) -> None:
         """Every typing ticket given out so far stops being good."""

@@ -148,6 +148,10 @@ class Tokens:
         if token not in self._valid:
             self._valid.append(token)
 
+    def all(self) -> List[str]:
+        """Every token that is good for anything."""
+        return self._valid + self._send_only
+
     def export(self) -> Dict[str, List[str]]:
         """Return the tokens as JSON."""
         return {"valid": list(self._valid), "send_only": list(self._send_only)}

@@ -1,199 +1,207 @@
-"""The playground: a page on loopback to talk with a bot through both simulators, as pretend users.
+"""Serves the page, its events and its actions on loopback.
 
-The page shows what a client app would show. It answers only requests that name its own address in Host (against DNS
-rebinding) and, where they change something, in Origin (against other sites' pages). It never shows a token.
+It answers only requests that name its own address in Host (against DNS rebinding) and, where they change or read
+anything, that come from its own page (Origin, Sec-Fetch-Site). No answer of it holds a token.
 """
 
 from __future__ import annotations
 
-import base64
+import io
 import json
-import threading
+import os
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, Iterator, Mapping, Optional
+from urllib.parse import quote
 
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request, Response
 
-from ..aibot.simulator import AiBotSim
-from ..ilink.faults import DEFAULT_WAIT
-from ..ilink.simulator import ILinkSim
+from ..loopback import LoopbackServer
+from .actions import Actions, Unknown
+from .feed import Feed
+from .shelf import Shelf, picture_type
 
-PAGE = Path(__file__).with_name("page.html")
-MAX_UPLOAD_BYTES = 20 * 2**20  # a file dropped on the page; WeCom takes no larger ones
-MAX_SHOWN_IMAGE_BYTES = 2 * 2**20  # larger pictures are named, not shown
+STATIC = Path(__file__).with_name("static")
+MAX_UPLOAD_BYTES = 20 * 2**20  # a file dropped on the page; WeCom takes no larger ones (docs/protocol/aibot, 6)
+MAX_JSON_BYTES = 2**20  # an action's data
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+# Pictures of cards come from anywhere, once the reader has clicked them; everything else is ours.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self';"
+    " img-src 'self' data: blob: https: http:; media-src 'self' blob:;"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+SAFE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store"}
 
-Shown = Dict[str, Any]
-
-
-class _Quiet(WSGIRequestHandler):
-    """Logs no requests: the page asks for the chats twice a second."""
-
-    def log_request(self, code: object = "-", size: object = "-") -> None:
-        """Nothing."""
+Answers = Mapping[str, Callable[[Request], Response]]
 
 
 class PageServer:
-    """Serves the page; a context manager. *port* 0 takes a free one. `url` is where to look."""
+    """The page's HTTP side. *extra* answers further paths of the API by their names."""
 
-    def __init__(self, ilink: ILinkSim, aibot: AiBotSim, port: int = 0) -> None:
-        self._ilink = ilink
-        self._aibot = aibot
-        self._port = port
-        self._lock = threading.Lock()
-        self._said: Dict[str, List[Shown]] = {}
-        self._server: Optional[BaseWSGIServer] = None
-        self._thread: Optional[threading.Thread] = None
-        self._actions: Dict[str, Callable[[str, Any], None]] = {
-            "ilink/say": lambda user, data: self._say_ilink(user, str(data["text"])),
-            "ilink/file": lambda user, data: self._file_ilink(user, data),
-            "ilink/scan": lambda user, data: self._ilink.scan(user=user, timeout=DEFAULT_WAIT),
-            "ilink/confirm": lambda user, data: self._confirm(),
-            "aibot/say": lambda user, data: self._say_aibot(user, str(data["text"])),
-            "aibot/file": lambda user, data: self._file_aibot(user, data),
-            "aibot/enter": lambda user, data: self._enter(user),
-            "aibot/click": lambda user, data: self._click(user, str(data["task_id"]), str(data["key"])),
-        }
+    def __init__(
+        self,
+        actions: Actions,
+        feed: Feed,
+        shelf: Shelf,
+        snapshot: Callable[[], Any],
+        clean: Callable[[str], str],
+        extra: Answers,
+        port: int = 0,
+    ) -> None:
+        self._actions, self._feed, self._shelf, self._snapshot, self._clean = actions, feed, shelf, snapshot, clean
+        self._http = LoopbackServer(self._application, "wxsdk-sim-page", port)
+        self._gets: Answers = {"events": self._events, "who": self._who, **extra}
+
+    @property
+    def port(self) -> int:
+        return self._http.port
+
+    @port.setter
+    def port(self, port: int) -> None:
+        self._http.port = port
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}/"
+        """Where the page is."""
+        return f"http://127.0.0.1:{self._http.port}/"
 
-    def __enter__(self) -> PageServer:
-        self._server = make_server("127.0.0.1", self._port, self._answer, threaded=True, request_handler=_Quiet)
-        self._port = self._server.server_port
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.02,), name="wxsdk-sim-page", daemon=True
-        )
-        self._thread.start()
-        return self
+    def start(self) -> None:
+        """Listen. OSError when the port is in use."""
+        self._feed.open()
+        self._http.start()
 
-    def __exit__(self, *_: object) -> None:
-        if self._server is None or self._thread is None:
-            return
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+    def stop(self) -> bool:
+        """End every reader and every request; True when all threads have ended."""
+        self._feed.close()
+        return self._http.stop()
 
-    def _answer(self, environ: Any, start_response: Any) -> Any:
+    def _application(self, environ: Dict[str, Any], start_response: Any) -> Any:
         request = Request(environ)
-        return self._respond(request)(environ, start_response)
+        try:
+            response = self._respond(request)
+        except HTTPException as error:  # a body that is no body, and the like
+            response = Response(f"{error.code}\n", status=error.code)
+        for name, value in SAFE.items():
+            response.headers.setdefault(name, value)
+        return response(environ, start_response)
 
     def _respond(self, request: Request) -> Response:
-        own = {f"127.0.0.1:{self._port}", f"localhost:{self._port}"}
+        own = {f"127.0.0.1:{self.port}", f"localhost:{self.port}"}
         if request.host not in own:
-            return Response("not this host", status=421)
-        if request.method == "GET":
-            return self._get(request)
-        if request.headers.get("Origin") not in {f"http://{host}" for host in own}:
-            return Response("not from this page", status=403)
-        if (request.content_length or 0) > 2 * MAX_UPLOAD_BYTES:
-            return Response("too large", status=413)
-        return self._post(request)
+            return Response("This page answers to its own address alone.\n", status=421)
+        if request.headers.get("Sec-Fetch-Site") not in (None, "same-origin", "none"):
+            return Response("This page answers to itself alone.\n", status=403)
+        if request.method == "POST":
+            if request.headers.get("Origin") not in {f"http://{host}" for host in own}:
+                return Response("This page answers to itself alone.\n", status=403)
+            return self._post(request)
+        if request.method not in ("GET", "HEAD"):
+            return Response("Only GET and POST.\n", status=405)
+        return self._get(request)
+
+    # GET
 
     def _get(self, request: Request) -> Response:
-        if request.path == "/":
-            page = Response(PAGE.read_bytes(), mimetype="text/html")
-            page.headers["Content-Security-Policy"] = "default-src 'self' 'unsafe-inline'; img-src data:"
-            return page
-        if request.path == "/chats":
-            user = request.args.get("user", "alice")
-            return _json({"ilink": self._ilink_chat(user), "aibot": self._aibot_chat(user)})
-        return Response("no such page", status=404)
+        path = request.path
+        if path.startswith("/api/"):
+            answer = self._gets.get(path[len("/api/") :])
+            return answer(request) if answer else Response("no such call\n", status=404)
+        if path.startswith("/media/"):
+            return self._media(request, path[len("/media/") :])
+        name = "index.html" if path == "/" else path[len("/static/") :] if path.startswith("/static/") else ""
+        file = STATIC / name
+        known = bool(name) and ".." not in name and file.suffix in TYPES and file.is_file()
+        if not known:
+            return Response("no such page\n", status=404)
+        page = Response(file.read_bytes(), content_type=TYPES[file.suffix])
+        page.headers["Content-Security-Policy"] = POLICY
+        return page
+
+    def _events(self, request: Request) -> Response:
+        last_id = request.headers.get("Last-Event-ID")
+
+        def stream() -> Iterator[bytes]:
+            for text in self._feed.read(last_id, self._snapshot):
+                yield text.encode("utf-8", "replace")
+
+        return Response(stream(), content_type="text/event-stream; charset=utf-8")
+
+    def _who(self, request: Request) -> Response:
+        return self._json({"program": "wxsdk playground", "pid": os.getpid()})
+
+    def _media(self, request: Request, number: str) -> Response:
+        try:
+            data = self._shelf.get(number)
+        except (LookupError, ValueError):  # the key does not fit, or the simulator has dropped the file
+            data = None
+        if data is None:
+            return Response("no such file\n", status=404)
+        kind = picture_type(data)
+        response = Response(data, content_type=kind or "application/octet-stream")
+        # What a bot sends may be a page with scripts: it never runs as this page.
+        response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'"
+        name = quote(request.args.get("name") or number, safe="")
+        response.headers["Content-Disposition"] = f"{'inline' if kind else 'attachment'}; filename*=UTF-8''{name}"
+        return response
+
+    # POST
 
     def _post(self, request: Request) -> Response:
-        action = self._actions.get(request.path.strip("/"))
-        data = request.get_json(silent=True)
-        if action is None or not isinstance(data, dict):
-            return Response("no such action", status=404)
+        name = request.path[len("/api/") :] if request.path.startswith("/api/") else ""
+        limit = MAX_UPLOAD_BYTES if name == "file" else MAX_JSON_BYTES
+        if request.content_length is None:
+            return self._problem("length", "The request has no length.", 411)
+        if request.content_length > limit:
+            return self._problem("large", f"That is larger than {limit // 2**20} MB.", 413)
         try:
-            action(str(data.get("user") or "alice"), data)
-        except (LookupError, ValueError, AssertionError, RuntimeError) as exc:
-            return _json({"error": str(exc) or type(exc).__name__})
-        return _json({})
+            if name == "file":
+                self._file(request)
+                return self._json({"result": None})
+            data = json.loads(request.get_data())
+            if not isinstance(data, dict):
+                raise ValueError("The data is not an object.")
+            return self._json({"result": self._actions.do(name, data)})
+        except Unknown as error:
+            return self._problem("unknown", str(error.args[0]), 404)
+        except (LookupError, ValueError, RuntimeError, AssertionError) as error:
+            return self._problem("refused", _sentence(error), 409)
 
-    # what the pretend user does
+    def _file(self, request: Request) -> None:
+        wanted = {name: request.args.get(name) or "" for name in ("side", "user", "chat", "name", "text")}
+        if wanted["side"] not in ("ilink", "aibot") or not wanted["user"] or not wanted["chat"]:
+            raise ValueError("The chat is missing.")
+        content = request.get_data()
+        if not content:
+            raise ValueError("The file is empty.")
+        self._actions.file(content=content, **wanted)
 
-    def _note(self, chat: str, text: str, after: int) -> None:
-        with self._lock:
-            self._said.setdefault(chat, []).append({"who": "me", "text": text, "after": after})
+    def _problem(self, code: str, text: str, status: int) -> Response:
+        response = self._json({"error": code, "text": text})
+        response.status_code = status
+        return response
 
-    def _say_ilink(self, user: str, text: str) -> None:
-        person = self._ilink.user(user)
-        self._note(f"ilink/{user}", text, len(person.received))
-        person.says(text)
-
-    def _file_ilink(self, user: str, data: Any) -> None:
-        person = self._ilink.user(user)
-        self._note(f"ilink/{user}", f"({data['name']})", len(person.received))
-        person.sends(base64.b64decode(data["content"]), name=str(data["name"]))
-
-    def _confirm(self) -> None:
-        self._ilink.confirm()
-
-    def _say_aibot(self, user: str, text: str) -> None:
-        person = self._aibot.user(user)
-        self._note(f"aibot/{user}", text, len(person.sees))
-        person.says(text)
-
-    def _file_aibot(self, user: str, data: Any) -> None:
-        person = self._aibot.user(user)
-        self._note(f"aibot/{user}", f"({data['name']})", len(person.sees))
-        person.sends(base64.b64decode(data["content"]), name=str(data["name"]))
-
-    def _enter(self, user: str) -> None:
-        person = self._aibot.user(user)
-        self._note(f"aibot/{user}", "(opens the chat)", len(person.sees))
-        person.enters_chat()
-
-    def _click(self, user: str, task_id: str, key: str) -> None:
-        person = self._aibot.user(user)
-        for message in person.sees:
-            if message.card and message.card.get("task_id") == task_id:
-                person.clicks(message, key)
-                return
-        raise LookupError("this card is not there any more")
-
-    # what the pretend user sees
-
-    def _ilink_chat(self, user: str) -> Shown:
-        person = self._ilink.user(user)
-        shown = []
-        for message in person.received:
-            bubble: Shown = {"who": "bot", "text": message.text or f"({message.kind} {message.file_name or ''})"}
-            if message.kind == "image" and message.size <= MAX_SHOWN_IMAGE_BYTES:
-                bubble["image"] = _data_url(message.data)
-            shown.append(bubble)
-        waiting = any(code.state == "wait" for code in self._ilink.logins[-1:])
-        return {"bubbles": self._woven(f"ilink/{user}", shown), "typing": person.is_typing, "login": waiting}
-
-    def _aibot_chat(self, user: str) -> Shown:
-        shown = []
-        for message in self._aibot.user(user).sees:
-            bubble: Shown = {"who": "bot", "text": message.visible_text, "thinking": message.thinking}
-            if message.card:
-                bubble["card"] = message.card
-            if message.kind == "image" and len(message.data or b"") <= MAX_SHOWN_IMAGE_BYTES:
-                bubble["image"] = _data_url(message.data)
-            elif message.data is not None:
-                bubble["text"] = f"({message.kind} {message.name})"
-            shown.append(bubble)
-        return {"bubbles": self._woven(f"aibot/{user}", shown), "typing": False}
-
-    def _woven(self, chat: str, shown: List[Shown]) -> List[Shown]:
-        """The user's own messages between the bot's, each after what was there when it was said."""
-        with self._lock:
-            said = list(self._said.get(chat, ()))
-        woven: List[Shown] = []
-        for index in range(len(shown) + 1):
-            woven += [each for each in said if each["after"] == index]
-            woven += shown[index : index + 1]
-        return woven
+    def _json(self, value: Any) -> Response:
+        return Response(self._clean(json.dumps(value, ensure_ascii=False)), content_type="application/json")
 
 
-def _data_url(content: bytes) -> str:
-    return "data:image/png;base64," + base64.b64encode(content).decode("ascii")
+def _sentence(error: Exception) -> str:
+    text = str(error.args[0]) if error.args else type(error).__name__
+    return text.splitlines()[0] if text else type(error).__name__
 
 
-def _json(value: Any) -> Response:
-    return Response(json.dumps(value, ensure_ascii=False), mimetype="application/json")
+def download(text: str, name: str, content_type: str) -> Response:
+    """Return *text* as a file for the reader to save."""
+    response = Response(io.BytesIO(text.encode("utf-8")).getvalue(), content_type=f"{content_type}; charset=utf-8")
+    response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+    return response
+
+
+def text_of(request: Request, name: str) -> Optional[str]:
+    """Return one argument of the query."""
+    return request.args.get(name) or None
