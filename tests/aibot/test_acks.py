@@ -30,7 +30,7 @@ class Bench:
     def __init__(self, **settings: Any) -> None:
         self.clock = FakeClock()
         self.replies = Replies(WSClientOptions("bot", "secret-of-the-bot", **settings), self.clock)
-        self.ticker = Ticker("wxsdk-aibot-tick-test", self.clock)
+        self.ticker = Ticker(self.clock)
         self.ws = StubWs()
         self.callers: List[Caller] = []
         self.ticker.start()
@@ -89,7 +89,7 @@ def running(made: Bench) -> Iterator[Bench]:
     made.replies.detach("The test is over.")
     made.replies.close(WxError("the test is over"))
     made.ticker.stop()
-    assert made.ticker.worker.join(5)
+    assert made.ticker.join(5)
     for caller in made.callers:
         caller.thread.join(5)
         assert not caller.thread.is_alive()

@@ -95,7 +95,7 @@ def test_a_half_open_connection_is_known_as_dead_within_three_heartbeats(
         sim.faults.half_open()
         end = clock.now() + 3 * 30
         while True:
-            clock.wait_parked(name="-tick-")
+            clock.wait_parked(name="aibot-tick")
             step = clock.next_deadline()
             if step is None or clock.now() + step > end:
                 break

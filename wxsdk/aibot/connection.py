@@ -15,7 +15,7 @@ from typing import Callable, Deque, Dict, List, Optional, Tuple
 from ..core.redact import Secret
 from ..errors import ConnectionLost, TransportError, WxError
 from ..runtime.clock import Clock
-from ..runtime.worker import Worker
+from ..runtime.worker import Joinable, Worker
 from ..runtime.wsock import TEXT, WsConnection, WsDoor
 from . import frames_out as outgoing
 from .acks import Replies
@@ -91,7 +91,7 @@ class Connection:
         self._beat: Optional[Heartbeat] = None
         self._beat_lock = threading.Lock()
         self._reader = Worker(f"wxsdk-aibot-read-{number}", self._run, self._crashed)
-        self.ticker = Ticker(f"wxsdk-aibot-tick-{number}", clock)
+        self.ticker = Ticker(clock)
         self.ended_by: Optional[WxError] = None
         self.since = clock.wall()
         self._do: Dict[type, Callable[..., List[Effect]]] = {
@@ -122,9 +122,9 @@ class Connection:
         return beat is not None and beat.is_late(self._clock.now())
 
     @property
-    def workers(self) -> List[Worker]:
-        """The two threads."""
-        return [self._reader, self.ticker.worker]
+    def workers(self) -> List[Joinable]:
+        """The reading thread, and what this connection has of the tick thread."""
+        return [self._reader, self.ticker]
 
     def start(self) -> None:
         """Start the threads."""

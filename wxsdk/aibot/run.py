@@ -8,7 +8,7 @@ from ..core.outbox_rules import OutboxItem
 from ..errors import WxError
 from ..runtime.clock import Clock
 from ..runtime.receiver import Receiver
-from ..runtime.worker import Worker, join_all, next_number
+from ..runtime.worker import Joinable, Worker, join_all, next_number
 from ..runtime.wsock import WsDoor
 from .acks import Replies
 from .callbacks import Callbacks
@@ -67,7 +67,7 @@ class Run(Listener):
         return self.connection.ended_by
 
     @property
-    def workers(self) -> List[Worker]:
+    def workers(self) -> List[Joinable]:
         """Its threads, but for those of the callbacks."""
         inbox_worker = None if self.intake is None else self.intake.worker
         return [*self.connection.workers, *(each for each in (self.outbox_worker, inbox_worker) if each is not None)]

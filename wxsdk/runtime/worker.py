@@ -19,6 +19,25 @@ def next_number() -> int:
     return next(_numbers)
 
 
+class Joinable(Protocol):
+    """What a client waits for when it stops: a thread, or its share of one."""
+
+    @property
+    def name(self) -> str:
+        """The thread's name."""
+
+    @property
+    def alive(self) -> bool:
+        """True as long as it may still do something."""
+
+    @property
+    def is_current(self) -> bool:
+        """True for a caller that runs as a part of it."""
+
+    def join(self, timeout: float) -> bool:
+        """Wait up to *timeout* seconds for its end; True also if it never began, or for a caller that is part of it."""
+
+
 class Worker:
     """A daemon thread that runs *target* once. A crash of *target* is logged and given to *on_crash*."""
 
@@ -61,7 +80,7 @@ class Worker:
                 self._on_crash(exc)
 
 
-def join_all(workers: Iterable[Worker], clock: Clock, deadline: float) -> List[str]:
+def join_all(workers: Iterable[Joinable], clock: Clock, deadline: float) -> List[str]:
     """Join *workers* against one *deadline* (on *clock*); the names of those still alive."""
     return [worker.name for worker in workers if not worker.join(deadline - clock.now())]
 
