@@ -30,15 +30,39 @@ import functools
 import os
 from typing import Any, Callable, Optional, TypeVar, cast
 
-from flask import Flask, jsonify, request
+from flask import Flask, Response, jsonify, request
 
 from .health_view import health_answer
 from .serving import Plan, ServedBot, When, decide, look_around
 from .standby import Client, Standby
 
-__all__ = ["WxBot"]
+__all__ = ["WxBot", "callback"]
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+def callback(bot: Any, name: Optional[str] = None) -> Callable[[], Response]:
+    """Make a view for a bot in callback mode; it starts the bot at a worker's first request.
+
+    .. code-block:: python
+
+        app.add_url_rule("/wecom", view_func=callback(bot), methods=["GET", "POST"])
+
+    bot: a Bot or a CallbackClient; name: which of the Bot's bots, where several are in callback mode. Several workers
+    need a store that they share. A form parser or login check before the view must let the request through as it is.
+    """
+    from .callback_views import Callbacks  # only here: a bot with a connection needs none of it
+
+    callbacks = Callbacks(bot, name)
+
+    def wxsdk_callback() -> Response:
+        body = request.stream.read(callbacks.max_body_bytes + 1)
+        answer = callbacks.handle(request.method, request.query_string, body, dict(request.headers))
+        return Response(answer.body, answer.status, answer.headers)
+
+    if name is not None:
+        wxsdk_callback.__name__ = f"wxsdk_callback_{name}"  # Flask names the endpoint after it
+    return wxsdk_callback
 
 
 class WxBot:

@@ -15,9 +15,9 @@ commands, in tests, in Celery's workers or in a script that calls ``django.setup
 from __future__ import annotations
 
 import functools
-from typing import Any, Callable, TypeVar, cast
+from typing import Any, Callable, Optional, TypeVar, cast
 
-__all__ = ["start", "with_database"]
+__all__ = ["callback", "start", "with_database"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -31,6 +31,35 @@ def start() -> None:
     from django.apps import apps
 
     apps.get_app_config("wxsdk").start()
+
+
+def callback(bot: Any, name: Optional[str] = None) -> Callable[[Any], Any]:
+    """Make a view for a bot in callback mode; it starts the bot at a worker's first request, and needs no CSRF token.
+
+    .. code-block:: python
+
+        urlpatterns = [path("wecom", callback(bot))]
+
+    bot: a Bot or a CallbackClient; name: which of the Bot's bots, where several are in callback mode. Several workers
+    need a store that they share.
+    """
+    from django.http import HttpRequest, HttpResponse
+    from django.views.decorators.csrf import csrf_exempt
+
+    from ..callback_views import Callbacks
+
+    callbacks = Callbacks(bot, name)
+
+    def wxsdk_callback(request: HttpRequest) -> HttpResponse:
+        body = request.read(callbacks.max_body_bytes + 1)
+        answer = callbacks.handle(request.method, request.META.get("QUERY_STRING", ""), body, dict(request.headers))
+        response = HttpResponse(answer.body, status=answer.status)
+        for header, value in answer.headers.items():
+            response[header] = value
+        return response
+
+    view: Callable[[Any], Any] = csrf_exempt(wxsdk_callback)
+    return view
 
 
 def with_database(handler: F) -> F:
