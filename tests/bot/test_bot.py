@@ -348,3 +348,30 @@ def test_a_bot_without_bots_or_with_an_odd_config_is_refused() -> None:
         Bot().start()
     with pytest.raises(ConfigError, match="no config of a platform"):
         Bot().add(42)
+
+
+def test_a_conversation_that_a_click_goes_on_with_keeps_its_turn(chat: MakeChat) -> None:
+    bot = Bot()
+    chosen, asked_again = threading.Event(), threading.Event()
+
+    @bot.command("team")
+    def team(message: Message) -> str:
+        return str(message.state.get("team"))
+
+    @bot.default
+    def answer(message: Message) -> str:
+        key = message.choose("which?", {"r": "Red", "b": "Blue"})
+        chosen.set()
+        assert asked_again.wait(5)
+        message.state["team"] = key
+        return "noted"
+
+    user = chat(bot)
+    user.says("go")
+    user.expects("which?")
+    user.presses("Blue")
+    assert chosen.wait(5)
+    user.says("/team")
+    asked_again.set()
+    user.expects("noted")
+    user.expects("b")

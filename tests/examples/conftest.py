@@ -11,7 +11,7 @@ import pytest
 
 from wxsdk import WeixinConfig, WSClientOptions
 
-FOLDER = Path(__file__).parents[2] / "examples"
+FOLDER = Path(__file__).parents[2] / "examples" / "clients"
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ def test_context_tokens_and_cursor_survive_a_restart(
         assert alice.expects().text == "I remember you."
 
 
-@pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "examples").glob("*.py")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "examples").rglob("*.py")), ids=lambda p: p.stem)
 def test_every_example_has_a_test_here_or_beside(path: Path) -> None:
     tests = "".join(each.read_text() for each in Path(__file__).parent.glob("test_*.py"))
-    assert f'example("{path.stem}")' in tests
+    assert f'example("{path.stem}")' in tests or f'module_of("{path.stem}")' in tests

@@ -36,9 +36,15 @@ from .store_view import StoreView
 from .workshop import Workshop
 
 if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Union
+
     from typing_extensions import Concatenate, ParamSpec
 
+    from ..aibot.cards import TemplateCard
+
     P = ParamSpec("P")
+    Answer = Union[None, str, Path, TemplateCard, Iterator[Any], List[Any]]
 
 log = get_logger(__name__)
 
@@ -49,9 +55,8 @@ LOOK_EVERY = 1.0  # seconds between two looks at whether every bot has ended by 
 CLIENT_SHARE = 0.3  # of a stop's time that is kept for the clients and the threads
 _FATAL = (AuthFailed, Kicked, ReconnectExhausted)
 
-Answer = Any
 F = TypeVar("F", bound=Callable[..., Any])
-OnMessage = TypeVar("OnMessage", bound="Callable[[Message], Answer]")
+R = TypeVar("R", bound="Answer")  # what a handler may return
 
 
 _left_out = threading.local()
@@ -116,7 +121,7 @@ class Bot:
 
     def command(
         self, name: str, *aliases: str, help: str = "", urgent: bool = False
-    ) -> Callable[[OnMessage], OnMessage]:
+    ) -> Callable[[Callable[[Message], R]], Callable[[Message], R]]:
         """Handle "/name rest" (``message.args`` is the rest), in a group after the mention of the bot.
 
         help: a line for /help, which is made of them unless it is registered. urgent: it does not wait for the user's
@@ -126,7 +131,7 @@ class Bot:
 
     def on_text(
         self, pattern: Optional[str] = None
-    ) -> Callable[[Callable[Concatenate[Message, P], Answer]], Callable[Concatenate[Message, P], Answer]]:
+    ) -> Callable[[Callable[Concatenate[Message, P], R]], Callable[Concatenate[Message, P], R]]:
         """Handle texts in which *pattern* is found (``re.search``); None: every message of kind "text".
 
         A pattern is looked for in transcripts of voices and in the words of mixed messages, too. Its named groups are
@@ -134,19 +139,19 @@ class Bot:
         """
         return self._registering(partial(self._routes.add_text, pattern))
 
-    def on(self, *kinds: str) -> Callable[[OnMessage], OnMessage]:
+    def on(self, *kinds: str) -> Callable[[Callable[[Message], R]], Callable[[Message], R]]:
         """Handle messages of these kinds (``Message.kind``)."""
         return self._registering(partial(self._routes.add_kinds, kinds))
 
-    def on_event(self, name: str) -> Callable[[OnMessage], OnMessage]:
+    def on_event(self, name: str) -> Callable[[Callable[[Message], R]], Callable[[Message], R]]:
         """Handle events of that name, such as "enter_chat"."""
         return self._registering(partial(self._routes.add_event, name))
 
-    def on_choice(self, question: str) -> Callable[[OnMessage], OnMessage]:
+    def on_choice(self, question: str) -> Callable[[Callable[[Message], R]], Callable[[Message], R]]:
         """Handle clicks on the card with that task_id, or answers to that question_key; ``message.choice``."""
         return self._registering(partial(self._routes.add_choice, question))
 
-    def default(self, function: OnMessage) -> OnMessage:
+    def default(self, function: Callable[[Message], R]) -> Callable[[Message], R]:
         """Handle what nothing else takes."""
         self._routes.set_default(function)
         return function

@@ -193,14 +193,21 @@ class Workshop:
         return True
 
     def _choose(self, asked: OpenQuestion, message: Message, key: str) -> bool:
-        adapter, call = asked.call.adapter, asked.call
-        if message.facts.choice is not None:
-            target = Call(self, adapter, message.received, (), message.facts).peek_target()
-            try:
-                adapter.show_chosen(target, asked.question, key)
-            except Exception as exc:  # noqa: BLE001  the choice counts although its card cannot show it
-                log.warning("the card of a choice could not be updated: %s", exc)
-        return call.take_answer(asked, message, key)
+        call = asked.call
+        if message.facts.choice is None:
+            return call.take_answer(asked, message, key)
+        # A click comes by the urgent workers, since its card must be updated within 5 s; the rest takes its turn.
+        target = Call(self, call.adapter, message.received, (), message.facts).peek_target()
+        try:
+            call.adapter.show_chosen(target, asked.question, key)
+        except Exception as exc:  # noqa: BLE001  the choice counts although its card cannot show it
+            log.warning("the card of a choice could not be updated: %s", exc)
+        self._main.submit(call.lane, partial(self._take_choice, asked, message, key), message)
+        return True
+
+    def _take_choice(self, asked: OpenQuestion, message: Message, key: str) -> None:
+        if not self._closed and not asked.call.take_answer(asked, message, key):
+            message.received.finish()  # a second click, or one after the timeout
 
     def _answer_of(self, message: Message, match: Match) -> Any:
         """What the handler returns, through every middleware."""
