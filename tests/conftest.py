@@ -73,6 +73,14 @@ def _new_violations() -> List[str]:
     return found
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _locks_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Bots of this run meet one another, in child processes as well, and none of another run on this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WXSDK_LOCK_FOLDER", str(tmp_path_factory.getbasetemp() / "locks"))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _leaves_nothing_behind(request: pytest.FixtureRequest) -> Iterator[None]:
     marker = request.node.get_closest_marker("may_leak")

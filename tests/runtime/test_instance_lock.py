@@ -32,8 +32,16 @@ def home(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib.Pat
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setenv("WXSDK_LOCK_FOLDER", str(tmp_path / "state" / "wxsdk"))
     (tmp_path / "tmp").mkdir()
     return tmp_path
+
+
+@pytest.fixture
+def no_shared_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without a folder in which its users could meet."""
+    monkeypatch.delenv("WXSDK_LOCK_FOLDER")
+    monkeypatch.setattr(instance_lock, "MACHINE_FOLDERS", ())
 
 
 def _lock_file(home: pathlib.Path) -> pathlib.Path:
@@ -244,6 +252,7 @@ def test_a_folder_of_choice_is_used_alone(home: pathlib.Path) -> None:
         InstanceLock("ilink", IDENTITY, home / "missing").acquire()
 
 
+@pytest.mark.usefixtures("no_shared_place")
 @posix
 def test_an_unusable_state_folder_gives_way_to_the_next(home: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (home / "state").write_text("a file in the way")
@@ -255,6 +264,7 @@ def test_an_unusable_state_folder_gives_way_to_the_next(home: pathlib.Path, monk
         assert _lock_file(home).parent == home / "tmp" / f"wxsdk-{os.getuid()}"
 
 
+@pytest.mark.usefixtures("no_shared_place")
 @posix
 def test_a_relative_state_folder_is_ignored(home: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", "relative")
@@ -263,6 +273,7 @@ def test_a_relative_state_folder_is_ignored(home: pathlib.Path, monkeypatch: pyt
         assert not (home / "relative").exists()
 
 
+@pytest.mark.usefixtures("no_shared_place")
 @posix
 @pytest.mark.parametrize("trap", ["file", "folder", "fifo"])
 def test_a_trap_in_the_temporary_folder_is_not_walked_into(
@@ -287,6 +298,74 @@ def test_a_trap_in_the_temporary_folder_is_not_walked_into(
         InstanceLock("ilink", IDENTITY).acquire()
     assert victim.read_text() == "precious"
     assert not (home / "elsewhere").exists() or not list((home / "elsewhere").iterdir())
+
+
+@pytest.mark.usefixtures("no_shared_place")
+@posix
+def test_users_and_environments_of_a_machine_meet_in_one_place(
+    home: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = home / "run" / "lock"
+    place.mkdir(parents=True)
+    place.chmod(0o1777)
+    monkeypatch.setattr(instance_lock, "MACHINE_FOLDERS", (str(home / "missing"), str(home), str(place)))
+    with InstanceLock("ilink", IDENTITY):
+        assert _lock_file(home).parent == place
+        assert stat.S_IMODE(_lock_file(home).stat().st_mode) == 0o666  # another user, too, writes its pid
+        for name in ("XDG_STATE_HOME", "HOME", "TMPDIR", "USER"):
+            monkeypatch.setenv(name, str(home / "another"))
+            with pytest.raises(AlreadyRunning):
+                InstanceLock("ilink", IDENTITY).acquire()
+
+
+@posix
+def test_a_file_of_another_user_is_locked_though_it_cannot_be_written(home: pathlib.Path) -> None:
+    opened = []
+
+    def open_as_another_user(path: str, flags: int, *mode: int) -> int:
+        if flags & os.O_RDWR:
+            raise PermissionError(13, "Permission denied")
+        opened.append(path)
+        return os_open(path, flags, *mode)
+
+    with InstanceLock("ilink", IDENTITY, home):
+        pass
+    os_open = os.open
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(instance_lock.os, "open", open_as_another_user)
+        with InstanceLock("ilink", IDENTITY, home), pytest.raises(AlreadyRunning):
+            InstanceLock("ilink", IDENTITY, home).acquire()
+    assert opened
+
+
+@posix
+def test_a_second_name_of_another_file_is_not_written_to(home: pathlib.Path) -> None:
+    victim = home / "victim"
+    victim.write_text("precious")
+    with InstanceLock("ilink", IDENTITY, home):
+        file = _lock_file(home)
+    file.unlink()
+    os.link(victim, file)
+    with pytest.raises(ConfigError):
+        InstanceLock("ilink", IDENTITY, home).acquire()
+    assert victim.read_text() == "precious"
+
+
+def test_the_environment_can_name_another_place(home: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with InstanceLock("ilink", IDENTITY):
+        monkeypatch.setenv("WXSDK_LOCK_FOLDER", str(home / "mine"))
+        with InstanceLock("ilink", IDENTITY):
+            assert len(list(home.rglob("*.lock"))) == 2
+
+
+@posix
+def test_a_lock_beside_a_file_is_the_same_for_each_link_to_it(home: pathlib.Path) -> None:
+    (home / "bot.db").touch()
+    (home / "link.db").symlink_to(home / "bot.db")
+    with InstanceLock("store", "a", beside=home / "bot.db"):
+        assert (home / "bot.db-lock").exists()
+        with pytest.raises(AlreadyRunning):
+            InstanceLock("store", "b", beside=home / "link.db").acquire()
 
 
 # --- standing by

@@ -18,7 +18,7 @@ from typing import Any, Callable, Iterator, List
 
 import pytest
 
-from wxsdk.errors import ConfigError, StoreError, WxError
+from wxsdk.errors import AlreadyRunning, ConfigError, StoreError, WxError
 from wxsdk.runtime import sqlite_file
 from wxsdk.runtime.sqlite_file import APPLICATION_ID, MIGRATIONS
 from wxsdk.runtime.sqlite_store import SQLiteStore
@@ -723,3 +723,31 @@ def test_processes_that_open_a_new_file_at_the_same_moment_all_get_it(path: path
         assert [error for error, code in ends if code] == []
         for each in path.parent.glob(f"{path.name}*"):
             each.unlink()
+
+
+@posix
+def test_every_name_of_a_file_leads_to_the_same_lock(path: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    store = SQLiteStore(path)
+    (tmp_path / "elsewhere").mkdir()
+    symlink, hard_link = tmp_path / "elsewhere" / "link.db", tmp_path / "elsewhere" / "hard.db"
+    symlink.symlink_to(path)
+    os.link(path, hard_link)
+    locks = store.owner_locks()
+    for lock in locks:
+        lock.acquire()
+    assert path.with_name("store.db-lock").exists()
+    for name in (path, symlink, hard_link):
+        other = SQLiteStore(name)
+        refused = 0
+        for lock in other.owner_locks():
+            try:
+                lock.acquire()
+            except AlreadyRunning:
+                refused += 1
+            else:
+                lock.release()
+        assert refused > 0
+        other.close()
+    for lock in locks:
+        lock.release()
+    store.close()

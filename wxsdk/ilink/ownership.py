@@ -1,13 +1,13 @@
-"""Ownership: what only one client of a machine may use at a time, its bot and its store."""
+"""Owns, for one client of a machine at a time, its bot and its store."""
 
 from __future__ import annotations
 
 import contextlib
-from typing import Iterator, Optional
+from typing import Iterator, List, Optional
 
 from ..errors import AlreadyRunning
 from ..runtime.instance_lock import InstanceLock
-from ..runtime.store import Store
+from ..runtime.store import Lock, Store, locks_of
 
 
 class Ownership:
@@ -17,7 +17,7 @@ class Ownership:
         self._store = store
         self._wanted = wanted
         self._bot_lock: Optional[InstanceLock] = None
-        self._store_lock: Optional[InstanceLock] = None
+        self._store_locks: List[Lock] = []
 
     def acquire(self, base_url: str, token: str) -> None:
         """Own bot and store; what is owned already stays so. Raises AlreadyRunning, then ``release`` is to follow."""
@@ -25,9 +25,10 @@ class Ownership:
             return
         if self._bot_lock is None:
             self._bot_lock = _acquired(lock_of_bot(base_url, token))
-        identity = getattr(self._store, "identity", None)
-        if self._store_lock is None and identity is not None:
-            self._store_lock = _acquired_store(str(identity))
+        if not self._store_locks:
+            for lock in locks_of(self._store):
+                _acquire_store(lock)
+                self._store_locks.append(lock)
 
     @contextlib.contextmanager
     def moving(self, base_url: str, token: str) -> Iterator[None]:
@@ -49,15 +50,14 @@ class Ownership:
 
     def release(self) -> None:
         """Give back what is owned."""
-        locks = self._bot_lock, self._store_lock
-        self._bot_lock = self._store_lock = None
-        for lock in locks:
-            if lock is not None:
-                lock.release()
+        bot, self._bot_lock = self._bot_lock, None
+        store, self._store_locks = self._store_locks, []
+        for lock in [*([bot] if bot is not None else []), *store]:
+            lock.release()
 
     def after_fork(self) -> None:
         """In a forked child: what is owned is the parent's, and its locks have forgotten it by themselves."""
-        self._bot_lock = self._store_lock = None
+        self._bot_lock, self._store_locks = None, []
 
 
 def _acquired(lock: InstanceLock) -> InstanceLock:
@@ -69,10 +69,10 @@ def lock_of_bot(base_url: str, token: str) -> InstanceLock:
     return InstanceLock("ilink", f"{base_url}\n{token}")
 
 
-def _acquired_store(identity: str) -> InstanceLock:
+def _acquire_store(lock: Lock) -> None:
     """Two bots in one store would take each other's messages for duplicates of their own."""
     try:
-        return _acquired(InstanceLock("ilink-store", identity))
+        lock.acquire()
     except AlreadyRunning as exc:
         raise AlreadyRunning(
             f"Another bot (process {exc.pid}) uses this store.",

@@ -1,4 +1,4 @@
-"""One owner per bot on one machine: a lock that the system itself releases when its holder dies."""
+"""Lets one process of a machine own a bot or a store, by a lock that the system releases when its holder dies."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ from .clock import Clock, Event
 
 RETRY_EVERY = 1.0  # seconds between tries of ``wait``; a worker takes over within this after its owner's death
 
+FOLDER_VARIABLE = "WXSDK_LOCK_FOLDER"  # environment: another place, for tests that must not meet others
+# Where every user of a machine may make files, and no other user can take them away (Filesystem Hierarchy Standard).
+MACHINE_FOLDERS = ("/run/lock", "/var/lock", "/tmp")
 _NOTE_BYTES = 60  # of a pid, or of what the last holder noted
 _LOCKED_BYTE = 1 << 20  # where Windows locks: far behind the pid, since a locked byte cannot be read by others
 
@@ -43,16 +46,27 @@ class Owner(NamedTuple):
 class InstanceLock:
     """The right to run the one client of (*kind*, *identity*) on this machine.
 
-    The lock is a file named by *kind* and a hash of *identity* (so no secret is in it), mode 0600, in *folder* (beside
-    the store, say), by default in the user's state folder: $XDG_STATE_HOME/wxsdk, ~/.local/state/wxsdk, on Windows
-    %LOCALAPPDATA%/wxsdk, and where none of them can be written a folder of the user's own in the temporary one. It
-    is never removed. A forked child does not hold its parent's lock. Any thread may call any method.
+    The lock is a file named by *kind* and a hash of *identity* (so no secret is in it). By default it lies where all
+    users of the machine meet, whatever their environment: in /run/lock, on Windows in %ProgramData%/wxsdk. Where no
+    such place can be used, it is in the user's state folder ($XDG_STATE_HOME/wxsdk, ~/.local/state/wxsdk, on Windows
+    %LOCALAPPDATA%/wxsdk) or in a private folder in the temporary one. *folder* names another place, as does the
+    environment variable WXSDK_LOCK_FOLDER. *beside* names a file: the lock is then the file of that name with "-lock"
+    at its end. The file is never removed. A forked child does not hold its parent's lock. Any thread may call any
+    method.
     """
 
-    def __init__(self, kind: str, identity: str, folder: Union[str, os.PathLike[str], None] = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        identity: str,
+        folder: Union[str, os.PathLike[str], None] = None,
+        *,
+        beside: Union[str, os.PathLike[str], None] = None,
+    ) -> None:
         self._kind = kind
         self._file_name = f"{kind}-{hashlib.sha256(identity.encode('utf-8', 'surrogatepass')).hexdigest()}.lock"
         self._folder = None if folder is None else os.fspath(folder)
+        self._beside = None if beside is None else os.path.realpath(beside)
         self._path: Optional[str] = None
         self._descriptor: Optional[int] = None
 
@@ -115,7 +129,7 @@ class InstanceLock:
         """Open a file of our own beside that of the lock, named by *suffix*; its descriptor. Raises as ``acquire``."""
         path, descriptor = self._open()
         os.close(descriptor)
-        return _open_private(path + suffix)
+        return _open_lock_file(path + suffix, owned=False)
 
     def owner(self) -> Optional[Owner]:
         """Return who holds the lock now, None when it is free. Writes nothing; for a moment it takes a free one."""
@@ -156,19 +170,49 @@ class InstanceLock:
         )
 
     def _open(self) -> tuple[str, int]:
-        """The path and a descriptor of the lock's file in the first folder that can be used."""
+        """The path and a descriptor of the lock's file in the first place that can be used."""
         failures: List[str] = []
-        for folder in [self._folder] if self._folder is not None else _state_folders():
-            path = os.path.join(os.path.abspath(folder), self._file_name)
+        for path, private in self._places():
+            folder = os.path.dirname(path)
             try:
-                if self._folder is None:
+                if private:
                     _make_private_folder(folder)
-                return os.path.realpath(path), _open_private(path)
+                return os.path.realpath(path), _open_lock_file(path, owned=private)
             except OSError as exc:
                 failures.append(f"{folder} ({exc.strerror})")
         raise ConfigError(
             f"No lock file can be written: {'; '.join(failures)}.", remedy="Name a folder that only you can write to."
         )
+
+    def _places(self) -> List[tuple[str, bool]]:
+        """Where the file may be, the best place first, and whether its folder is to be the user's own."""
+        if self._beside is not None:
+            return [(f"{self._beside}-lock", False)]
+        if self._folder is not None:
+            return [(os.path.join(os.path.abspath(self._folder), self._file_name), False)]
+        named = os.environ.get(FOLDER_VARIABLE, "")
+        if os.path.isabs(named):
+            return [(os.path.join(named, self._file_name), True)]
+        shared = [(os.path.join(folder, f"wxsdk-{self._file_name}"), False) for folder in _machine_folders()]
+        return shared[:1] + [(os.path.join(folder, self._file_name), True) for folder in _state_folders()]
+
+
+def _machine_folders() -> List[str]:
+    """The folders in which all users of this machine can make files that others cannot take away."""
+    if sys.platform == "win32":
+        folder = os.path.join(os.environ.get("PROGRAMDATA", r"C:\ProgramData"), "wxsdk")
+        with contextlib.suppress(OSError):
+            os.makedirs(folder, exist_ok=True)
+        return [folder] if os.path.isdir(folder) else []
+    return [folder for folder in MACHINE_FOLDERS if _is_shared(folder)]
+
+
+def _is_shared(folder: str) -> bool:
+    try:
+        mode = os.stat(folder).st_mode
+    except OSError:
+        return False
+    return stat.S_ISDIR(mode) and mode & 0o1002 == 0o1002  # sticky, and everybody may write
 
 
 def _state_folders() -> List[str]:
@@ -194,16 +238,36 @@ def _make_private_folder(folder: str) -> None:
         raise OSError(errno.EPERM, "others can write to it")
 
 
-def _open_private(path: str) -> int:
-    """A descriptor of *path*, which is our own plain file and not a link that somebody laid there."""
-    flags = os.O_RDWR | os.O_CREAT
+def _open_lock_file(path: str, *, owned: bool) -> int:
+    """A descriptor of *path*, made where it is not there; OSError for anything but a plain file.
+
+    owned: the file has to be the user's own. In a place where users meet, any of them may have made it.
+    """
+    flags = 0
     for name in ("O_NOFOLLOW", "O_CLOEXEC", "O_NONBLOCK", "O_NOINHERIT"):  # NONBLOCK: a FIFO must not hold us
         flags |= getattr(os, name, 0)
-    descriptor = os.open(path, flags, 0o600)
+    try:
+        descriptor = os.open(path, os.O_RDWR | flags)
+    except FileNotFoundError:
+        descriptor = _make_lock_file(path, flags, owned)
+    except PermissionError:
+        descriptor = os.open(path, os.O_RDONLY | flags)  # another user's: it can be locked all the same
     status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode) or not _is_own(status):
+    if not stat.S_ISREG(status.st_mode) or status.st_nlink > 1 or (owned and not _is_own(status)):
         os.close(descriptor)
         raise OSError(errno.EPERM, "the lock's name is taken by something else")
+    return descriptor
+
+
+def _make_lock_file(path: str, flags: int, owned: bool) -> int:
+    mode = 0o600 if owned else 0o666
+    try:
+        # O_EXCL: Linux opens no file of another user's in a shared folder with O_CREAT alone (fs.protected_regular).
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | flags, mode)
+    except FileExistsError:  # made by another process just now
+        return os.open(path, os.O_RDWR | flags)
+    if os.name == "posix":
+        os.fchmod(descriptor, mode)  # whatever the umask says
     return descriptor
 
 

@@ -18,6 +18,7 @@ from typing import Callable, Dict, List, Optional, Sequence, Tuple, TypeVar, Uni
 from ..core.settings import check_seconds
 from ..errors import ConfigError, StoreError
 from .clock import Clock
+from .instance_lock import InstanceLock
 from .sqlite_file import (
     SPARE_PAGES,
     Stamp,
@@ -33,7 +34,7 @@ from .sqlite_file import (
     stamps,
     transaction,
 )
-from .store import Change, Delete, Put
+from .store import Change, Delete, Lock, Put
 
 T = TypeVar("T")
 
@@ -123,8 +124,16 @@ class SQLiteStore:
 
     @property
     def identity(self) -> str:
-        """The same for every store on this file; a client locks it, so that no two bots use one store at a time."""
+        """The same for every store on this file."""
         return os.path.realpath(self._path)
+
+    def owner_locks(self) -> List[Lock]:
+        """The locks that keep two bots from one file: beside it, and by its inode, since it may have several names."""
+        locks: List[Lock] = [InstanceLock("store", self.identity, beside=self._path)]
+        with contextlib.suppress(OSError):  # it was taken away; the next write says so
+            device, inode = file_id(str(self._path))
+            locks.append(InstanceLock("store", f"{device}:{inode}"))
+        return locks
 
     def get(self, table: str, key: str) -> Optional[str]:
         row = self._read(_GET, _bound(table), _bound(key))

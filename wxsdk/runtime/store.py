@@ -12,6 +12,7 @@ from typing import Callable, Dict, List, Optional, Protocol, Sequence, Tuple, Un
 
 from ..errors import ConfigError
 from .forked import tell_of_forks
+from .instance_lock import InstanceLock
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,10 @@ class Store(Protocol):
     A store that fails (a full disk, a lost server) raises OSError or an error of its own; nothing of the failed call
     may have taken effect. ``durable`` tells whether what was written outlives the process.
 
-    A store may have more than these five calls: a str ``identity``, the same for all that hold the same rows, which a
-    bot that starts locks on its machine; ``interrupt()``, which ends the waits of the calls under way with an error, so
-    that a client can stop while the store is in trouble.
+    A store may have more than these five calls: ``owner_locks()``, the locks (``acquire()``, which raises
+    AlreadyRunning, and ``release()``) that a bot takes before it uses the store, or in their place a str ``identity``,
+    the same for all that hold the same rows, which a bot then locks on its machine; ``interrupt()``, which ends the
+    waits of the calls in progress with an error, so that a client can stop while the store is in trouble.
     """
 
     durable: bool
@@ -90,6 +92,25 @@ def put_if_absent(store: Store, put: Put) -> Optional[str]:
         if found is None:
             store.write([put])
         return found
+
+
+class Lock(Protocol):
+    """The right to use something alone."""
+
+    def acquire(self) -> None:
+        """Take it now, or raise AlreadyRunning."""
+
+    def release(self) -> None:
+        """Give it back."""
+
+
+def locks_of(store: Store) -> List[Lock]:
+    """The locks that the one user of *store* holds; none for a store that nothing else can reach."""
+    own: Optional[Callable[[], List[Lock]]] = getattr(store, "owner_locks", None)
+    if own is not None:
+        return own()
+    identity = getattr(store, "identity", None)
+    return [] if identity is None else [InstanceLock("ilink-store", str(identity))]
 
 
 def as_store(given: Optional[Store]) -> Store:

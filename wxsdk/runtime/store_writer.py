@@ -13,7 +13,7 @@ from ..log import get_logger
 from .clock import Clock
 from .forked import tell_of_forks
 from .pool import shared
-from .store import Change, Clear, Delete, Put, Store, put_if_absent
+from .store import Change, Clear, Delete, Lock, Put, Store, locks_of, put_if_absent
 
 log = get_logger(__name__)
 
@@ -59,10 +59,9 @@ class StoreWriter:
     def __repr__(self) -> str:
         return f"<StoreWriter of {self.inner!r}>"
 
-    @property
-    def identity(self) -> Optional[str]:
-        """That of the store, where it has one."""
-        return getattr(self.inner, "identity", None)
+    def owner_locks(self) -> List[Lock]:
+        """Those of the store."""
+        return locks_of(self.inner)
 
     @property
     def waiting(self) -> int:
