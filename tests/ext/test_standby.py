@@ -217,7 +217,7 @@ def test_a_killed_owner_is_followed_by_one_process_and_a_kicked_one_by_none(aibo
             for _ in range(2):
                 member = subprocess.Popen(
                     [sys.executable, "-c", MEMBER.replace("simulated-secret", aibot_sim.secret)],
-                    env={**os.environ, **facts, "XDG_STATE_HOME": str(tmp_path / name)},
+                    env={**os.environ, **facts, "WXSDK_LOCK_FOLDER": str(tmp_path / name)},
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                 )
