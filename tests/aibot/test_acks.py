@@ -363,7 +363,7 @@ def test_an_outcome_that_was_meant_for_nobody_any_more_is_not_taken(bench: Bench
     first = bench.call("one")
     wait_sent(bench, 1)
     stale = bench.replies._lines["r"].callers[0].__class__("r", CMD, "", 5.0, None)
-    bench.replies._lines["r"].queue.put(stale)
+    bench.replies._lines["r"].queue.put_nowait(stale)
     bench.read()
     assert first.outcome().ok
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 from collections import deque
 from typing import TYPE_CHECKING, Callable, Deque, Optional, Union
 
@@ -49,7 +50,9 @@ class Call:
 if TYPE_CHECKING:
     _Queue = queue.Queue[Call]
 else:
-    _Queue = queue.Queue  # cannot be subscripted as a base in Python 3.9
+    # Not gevent's, which it puts in the place of the standard one: that keeps its parts to itself. (A base cannot be
+    # subscripted in Python 3.9.)
+    _Queue = queue.Queue if queue.Queue.__module__ == "queue" else object
 
 
 class Outcomes(_Queue):
@@ -59,6 +62,15 @@ class Outcomes(_Queue):
     lock is held by its own name: entering a Condition takes several steps, and Ctrl-C between them would leave it
     locked.
     """
+
+    def __init__(self) -> None:
+        self.queue: Deque[Call] = deque()
+        self.mutex = threading.Lock()
+        self.not_empty = threading.Condition(self.mutex)
+
+    def empty(self) -> bool:
+        """Return whether it holds nothing."""
+        return not self.queue
 
     def put_nowait(self, item: Call) -> None:
         """Add *item*."""

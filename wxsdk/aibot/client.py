@@ -13,6 +13,7 @@ from ..errors import ConfigError, ConnectionLost, WxError
 from ..health import Health, HealthState
 from ..runtime.clock import Clock
 from ..runtime.forked import tell_of_forks
+from ..runtime.green import check_green_threads
 from ..runtime.instance_lock import InstanceLock, LockNoted, Owner
 from ..runtime.lifecycle import wait_until_stopped
 from ..runtime.receiver import Received, Receiver
@@ -268,6 +269,7 @@ class WSClient(Callbacks, Sending):
 
     def _new_run(self, takeover: bool) -> Run:
         """Under the lock."""
+        check_green_threads()
         if self.options.single_instance:
             self._own(takeover)
         try:

@@ -14,6 +14,7 @@ from ..log import get_logger
 from ..runtime.clock import Clock
 from ..runtime.files import PathLike, ProgressCallback
 from ..runtime.forked import tell_of_forks
+from ..runtime.green import check_green_threads
 from ..runtime.health_record import Vitals
 from ..runtime.instance_lock import Owner
 from ..runtime.lifecycle import wait_until_stopped
@@ -106,6 +107,7 @@ class WeixinClient:
         if self._handler is None:
             raise ConfigError("There is no handler.", remedy="Give WeixinClient one; it is needed to receive.")
         check_token(self.api.token)
+        check_green_threads()
         with self._life:
             earlier = self._running
             if earlier is not None and not earlier.stopping:

@@ -22,6 +22,7 @@ from .. import __version__
 from ..core.redact import Secret, SecretBytes
 from ..errors import TransportError
 from .forked import tell_of_forks
+from .green import check_green_threads
 from .http_connections import BLOCK_SIZE, Call, Line, Refused, is_allowed_by_name, make_session
 from .http_errors import ANSWER_REMEDY, NETWORK_REMEDY, translated
 from .httplog import own_exchange
@@ -142,6 +143,7 @@ class HttpDoor:
         ciphers: Optional[Mapping[str, str]] = None,
         ssl_context: Optional[ssl.SSLContext] = None,
     ) -> None:
+        check_green_threads()
         self._line = Line()
         self._proxy = proxy
         self._trust = ciphers, ssl_context

@@ -109,7 +109,10 @@ class Interrupter:
 
 
 class _Bounded:
-    """Mixed into socket classes: each read and write is given what is left of ``deadline``, at most ``idle``."""
+    """Mixed into socket classes: each read and write is given what is left of ``deadline``, at most ``idle``.
+
+    Options by name are those of gevent's sockets, whose methods call one another.
+    """
 
     deadline: Optional[float] = None  # on time.monotonic
     idle: Optional[float] = None  # seconds
@@ -125,21 +128,21 @@ class _Bounded:
             raise DeadlinePassed("timed out")
         self.settimeout(left if self.idle is None else min(left, self.idle))  # type: ignore[attr-defined]
 
-    def recv(self, *args: Any) -> Any:
+    def recv(self, *args: Any, **options: Any) -> Any:
         self._arm()
-        return super().recv(*args)  # type: ignore[misc]
+        return super().recv(*args, **options)  # type: ignore[misc]
 
-    def recv_into(self, *args: Any) -> Any:
+    def recv_into(self, *args: Any, **options: Any) -> Any:
         self._arm()
-        return super().recv_into(*args)  # type: ignore[misc]
+        return super().recv_into(*args, **options)  # type: ignore[misc]
 
-    def send(self, *args: Any) -> Any:
+    def send(self, *args: Any, **options: Any) -> Any:
         self._arm()
-        return super().send(*args)  # type: ignore[misc]
+        return super().send(*args, **options)  # type: ignore[misc]
 
-    def sendall(self, *args: Any) -> Any:
+    def sendall(self, *args: Any, **options: Any) -> Any:
         self._arm()
-        return super().sendall(*args)  # type: ignore[misc]
+        return super().sendall(*args, **options)  # type: ignore[misc]
 
     def close(self) -> None:
         super().close()  # type: ignore[misc]
