@@ -24,7 +24,7 @@ def words(text: str) -> Set[str]:
 # -- the table ----------------------------------------
 
 PURE_ROOT = words("_version errors health log")
-EDGE_ROOT = words("__init__ __main__ accounts pytest_plugin testing")
+EDGE_ROOT = words("__init__ __main__ accounts hooks pytest_plugin testing")
 # Modules of the protocols that do things. Every other module of ilink, aibot and callback is pure.
 SHELL = {
     "ilink": words(
@@ -76,6 +76,8 @@ DOORS: Dict[str, Set[str]] = {
     "werkzeug": {"wxsdk.sim"},
     "wsproto": {"wxsdk.sim"},
     "filetype": {"wxsdk.sim"},
+    "prometheus_client": {"wxsdk.ext.prometheus"},
+    "opentelemetry": {"wxsdk.ext.opentelemetry"},
     "flask": {"wxsdk.ext.flask"},
     "django": {"wxsdk.ext.django"},
     "IPython": {"wxsdk.ext.jupyter"},

@@ -289,7 +289,7 @@ _NAMES_OF = {  # as they are imported above
     ".runtime.store": "MemoryStore Store",
     ".core.textsplit": "split_text",
 }
-_PACKAGES = ("accounts", "aibot", "bot", "ilink", "runtime", "sim", "testing")
+_PACKAGES = ("accounts", "aibot", "bot", "hooks", "ilink", "runtime", "sim", "testing")
 _HOMES: Dict[str, str] = {name: module for module, names in _NAMES_OF.items() for name in names.split()}
 
 

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Dict, List, Optional, Set, Tuple
 
 from ..errors import Overloaded
+from ..runtime import hooks
 from ..runtime.clock import Clock
 from ..runtime.dispatch import KeyedDispatcher, Task
 from .callbacks import Callbacks, Handler
@@ -100,6 +101,8 @@ class Delivery:
     def pushed(self, frames: List[WsFrame]) -> None:
         """Submit new frames to their lanes; drop those seen before, and those past max_queued_messages."""
         self.last_inbound = self._clock.now()
+        for _ in frames:
+            hooks.emit("received", "aibot", queued=self._main.queued)
         if self._intake is not None:
             self._take_in(self._intake, frames)
             return
@@ -114,7 +117,7 @@ class Delivery:
             if not handlers:
                 self._unheard_of(frame)
                 continue
-            task = (frame.chat, partial(self._run, handlers, (frame,)), frame)
+            task = (frame.chat, partial(self._handle, handlers, frame), frame)
             if frame.eventtype and is_urgent(frame):
                 urgent.append(task)
             else:
@@ -135,6 +138,8 @@ class Delivery:
 
     def tell(self, event: str, *arguments: Any) -> None:
         """Call the functions registered for *event* of the client's own life, after those told before."""
+        if event == "reconnecting":
+            hooks.emit("reconnect", "aibot")
         handlers = self._callbacks.handlers(event)
         if handlers:
             self._life.submit(_NEWS, partial(self._run, handlers, arguments, event != "error"))
@@ -211,11 +216,23 @@ class Delivery:
         if self._life.queued < self._limit:  # a blocked on_error must not fill the memory
             self.tell("error", error)
 
-    def _run(self, handlers: Tuple[Handler, ...], arguments: Tuple[Any, ...], report: bool = True) -> None:
+    def _handle(self, handlers: Tuple[Handler, ...], frame: WsFrame) -> None:
+        with hooks.handling("aibot") as failures:
+            self._run(handlers, (frame,), failures=failures)
+
+    def _run(
+        self,
+        handlers: Tuple[Handler, ...],
+        arguments: Tuple[Any, ...],
+        report: bool = True,
+        failures: Optional[List[BaseException]] = None,
+    ) -> None:
         for handler in handlers:
             try:
                 handler(*arguments)
             except BaseException as exc:  # noqa: BLE001  even SystemExit must not keep the others from running
+                if failures is not None:
+                    failures.append(exc)
                 self._log.error("the callback %s raised", getattr(handler, "__qualname__", handler), exc=exc)
                 if report:
                     self._tell_error(exc)

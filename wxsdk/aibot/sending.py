@@ -6,6 +6,7 @@ import threading
 from typing import Any, Dict, Optional
 
 from ..core.settings import check_seconds
+from ..runtime import hooks
 from ..runtime.clock import Clock
 from . import frames_out as outgoing
 from .acks import Replies
@@ -168,7 +169,8 @@ class Sending:
             return self._cards.find(task_id)
 
     def _send(self, out: Outgoing) -> WsFrame:
-        answer = self._replies.call(out.req_id, out.cmd, out.encoded(), self._options.ack_timeout)
+        with hooks.sending("aibot"):
+            answer = self._replies.call(out.req_id, out.cmd, out.encoded(), self._options.ack_timeout)
         assert answer is not None
         return answer
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Callable, List, Optional
 
 from ..errors import AckTimeout, ConnectionLost, WxError
+from ..runtime import hooks
 from ..runtime.clock import Clock
 from . import frames_out as outgoing
 from .ack_calls import Outcome
@@ -277,6 +278,9 @@ class ReplyStream:
     def _end(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        outcome = self._state.outcome
+        if outcome is not None:
+            hooks.emit("refused" if outcome.state == "failed" else "sent", "aibot", error=outcome.error)
         try:
             self._on_done(self)
         finally:

@@ -12,6 +12,7 @@ from typing import Any, Callable, Dict, Hashable, List, Optional, Tuple
 
 from ..errors import Cancelled
 from ..log import get_logger
+from ..runtime import hooks
 from ..runtime.clock import Clock
 from ..runtime.dispatch import KeyedDispatcher
 from ..runtime.worker import next_number
@@ -232,11 +233,12 @@ class Workshop:
             if self._closed:  # looked at after the line before, so that no stop misses this handler
                 return
             try:
-                given = answer()
-                if given is not None:
-                    deliver(self.call_of(message), given)
-                if message.call is not None:
-                    message.call.state.check()
+                with hooks.handling(message.platform):
+                    given = answer()
+                    if given is not None:
+                        deliver(self.call_of(message), given)
+                    if message.call is not None:
+                        message.call.state.check()
             except Suspended:
                 log.info("a handler was ended by the stop; its message is handed over again at the next start")
                 return

@@ -14,6 +14,7 @@ from ..core.outbox_rules import backoff
 from ..errors import StoreError, TokenStale, TransportError, WxError
 from ..health import HealthState
 from ..log import get_logger
+from ..runtime import hooks
 from ..runtime.clock import Clock
 from ..runtime.health_record import RunVitals
 from ..runtime.worker import Worker
@@ -246,6 +247,7 @@ class PollLoop:
 
     def _report_failure(self, error: WxError, delay: float) -> None:
         self._failures += 1
+        hooks.emit("reconnect", "ilink", error=error)
         self._vitals.enter(HealthState.RETRYING, error, retries=self._failures)
         if self._failures == 1:
             log.warning("receiving failed, trying again in %.1f s: %s", delay, error)

@@ -14,6 +14,7 @@ from ..core.outbox_rules import OutboxItem
 from ..errors import TokenStale, TransportError, WxError
 from ..health import HealthState
 from ..log import get_logger
+from ..runtime import hooks
 from ..runtime.clock import Clock
 from ..runtime.dispatch import KeyedDispatcher
 from ..runtime.health_record import RunVitals
@@ -281,6 +282,7 @@ class Running:
 
     def _hand_over(self, entries: List[Entry]) -> None:
         for entry in entries:
+            hooks.emit("received", "ilink", queued=self.dispatcher.queued)
             self._outbox.heard(entry.message.from_user_id or "")
         if self._receiver is not None:
             self._receiver.received([one for one in map(self._received, entries) if one is not None])
@@ -307,13 +309,14 @@ class Running:
             return
         handled = False
         try:
-            handled = self._heard_out(entry)
+            with hooks.handling("ilink") as failures:
+                handled = self._heard_out(entry, failures)
             if handled:
                 self._inbox.finish(entry)
         finally:
             self._desk.end(entry, handled=handled)
 
-    def _heard_out(self, entry: Entry) -> bool:
+    def _heard_out(self, entry: Entry, failures: List[BaseException]) -> bool:
         """Let the handler have *entry*; False when a shutdown ended it, so that it has to get it again."""
         context: Optional[MessageContext] = None
         try:
@@ -323,6 +326,7 @@ class Running:
             if self._aborting.is_set() and isinstance(exc, TransportError):
                 log.info("a handler was ended by the shutdown; its message stays in the store")
                 return False
+            failures.append(exc)
             self._callback_raised(exc, context)
         return True
 

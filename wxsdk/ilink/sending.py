@@ -8,11 +8,12 @@ import secrets
 import threading
 from dataclasses import replace
 from functools import partial
-from typing import Any, Dict, List, Optional, Set
+from typing import Any, Callable, Dict, List, Optional, Set
 
 from ..core.textsplit import split_text
 from ..errors import ApiError, ConfigError, TransportError, WxError
 from ..log import get_logger
+from ..runtime import hooks
 from ..runtime.clock import Clock
 from ..runtime.files import PathLike, ProgressCallback, SourceFile
 from ..runtime.forked import tell_of_forks
@@ -82,7 +83,7 @@ class Sender:
         """See ``WeixinClient.send_text``."""
         items = self.text_items(text)
         token = check_context_token(context_token)
-        return self._turns.in_turn(check_recipient(to), partial(self._deliver_all, to, items, token, run_id))
+        return self._in_turn(check_recipient(to), partial(self._deliver_all, to, items, token, run_id))
 
     def send_media(
         self,
@@ -101,7 +102,7 @@ class Sender:
         self._allowance.check(to, len(items) + 1)
         # Outside of the turn, so that a text to the same user need not wait for a large file.
         items.append(self.upload_item(to, path, progress))
-        return self._turns.in_turn(to, partial(self._deliver_all, to, items, token, run_id))
+        return self._in_turn(to, partial(self._deliver_all, to, items, token, run_id))
 
     def upload_item(self, to: str, path: PathLike, progress: Optional[ProgressCallback] = None) -> Dict[str, Any]:
         """Upload the file at *path*, to be sent to the user *to*; the item of its message."""
@@ -115,7 +116,7 @@ class Sender:
     def send_once(self, to: str, item: Dict[str, Any], client_id: str, context_token: Optional[str]) -> SendResult:
         """Make one try of the message that the caller keeps under *client_id*; raises as ``send_text`` does."""
         msg = message(to, item, client_id=client_id, context_token=context_token)
-        return self._turns.in_turn(to, partial(self._try_once, to, item, client_id, msg))
+        return self._in_turn(to, partial(self._try_once, to, item, client_id, msg))
 
     def _try_once(self, to: str, item: Dict[str, Any], client_id: str, msg: Dict[str, Any]) -> SendResult:
         self._allowance.check(to)
@@ -123,6 +124,11 @@ class Sender:
         result = send_result(self._api.send_message(msg), item, client_id)
         self._note(to, item, result)
         return result
+
+    def _in_turn(self, to: str, send: Callable[[], SendResult]) -> SendResult:
+        """Send when it is *to*'s turn, and report the outcome to observers."""
+        with hooks.sending("ilink"):
+            return self._turns.in_turn(to, send)
 
     def tool_call_start(
         self, to: str, name: str, call_id: Optional[str], context_token: Optional[str], run_id: str
@@ -139,7 +145,7 @@ class Sender:
         return self._send_tool(to, tool_result_item(name, call_id, status, self._now_ms()), context_token, run_id)
 
     def _send_tool(self, to: str, item: Dict[str, Any], context_token: Optional[str], run_id: str) -> SendResult:
-        return self._turns.in_turn(check_recipient(to), partial(self._deliver, to, item, context_token, run_id))
+        return self._in_turn(check_recipient(to), partial(self._deliver, to, item, context_token, run_id))
 
     def text_items(self, text: str, *, name: str = "text") -> List[Dict[str, Any]]:
         """The items that *text* goes out as; ConfigError when nothing of it can."""
