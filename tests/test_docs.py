@@ -11,14 +11,14 @@ from typing import Any, Dict, Iterator, List, Tuple
 
 import pytest
 
-from wxsdk import WeixinClient, WSClient
+from wxsdk import Bot, WeixinClient, WSClient
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^\.\. code-block:: python\n\n((?:    .*\n|\n)+)", re.MULTILINE)
 
 
 def blocks() -> Iterator[Tuple[str, str]]:
-    for path in [ROOT / "README.rst", *sorted((ROOT / "docs").glob("*.rst"))]:
+    for path in [ROOT / "README.rst", ROOT / "README.zh-CN.rst", *sorted((ROOT / "docs").rglob("*.rst"))]:
         for number, found in enumerate(BLOCK.findall(path.read_text(encoding="utf-8")), 1):
             yield f"{path.stem}-{number}", textwrap.dedent(found)
 
@@ -38,12 +38,15 @@ def running(monkeypatch: pytest.MonkeyPatch) -> Iterator[List[Any]]:
         else:
             client.start()
 
+    monkeypatch.setattr(Bot, "run", run)
     monkeypatch.setattr(WSClient, "run", run)
     monkeypatch.setattr(WeixinClient, "run", run)
     yield clients
     for client in clients:
         if isinstance(client, WSClient):
             client.disconnect()
+        elif isinstance(client, Bot):
+            client.stop()
         else:
             client.shutdown()
 
@@ -98,7 +101,12 @@ def _scan(sim: Any) -> None:
 
 def _talk(client: Any, ilink: Any, aibot: Any) -> None:
     """Whoever a block runs must answer a text."""
-    if isinstance(client, WSClient):
+    if isinstance(client, Bot):
+        aibot.wait_subscribed()
+        for user in (ilink.user("alice"), aibot.user("bob")):
+            user.says("hello")
+            assert "hello" in user.expects().text
+    elif isinstance(client, WSClient):
         aibot.user("bob").says("hello")
         shown = aibot.user("bob").expects()
         assert shown.finished
@@ -128,4 +136,12 @@ def _use_flask(scope: Dict[str, Any], aibot: Any) -> None:
 
 
 def test_there_are_blocks_to_run() -> None:
-    assert {name.split("-")[0] for name, _ in BLOCKS} >= {"README", "ilink", "aibot", "testing", "integrations"}
+    assert {name.split("-")[0] for name, _ in BLOCKS} >= {
+        "README",
+        "tutorial",
+        "bot",
+        "ilink",
+        "aibot",
+        "testing",
+        "integrations",
+    }

@@ -128,7 +128,7 @@ class CodeTable(Generated):
         else:
             rows = [(str(code), known.error.__name__, known.remedy) for code, known in module.CODES.items()]
         rows = [(f"``{code}``", f"``{error}``", text) for code, error, text in rows if int(code) > -1_000]
-        return table(("code", "error", "what to do"), sorted(rows), "14 20 66")
+        return table(("code", "error", "what to do"), sorted(rows, key=lambda row: int(row[0].strip("`"))), "14 20 66")
 
 
 def setup(app: Sphinx) -> Dict[str, Any]:
