@@ -71,8 +71,10 @@ def test_every_file_that_it_names_is_there() -> None:
 
 def test_every_thread_that_it_names_is_started_somewhere() -> None:
     sources = "\n".join(path.read_text("utf-8") for path in (ROOT / "wxsdk").rglob("*.py"))
-    for name in re.findall(r"``(wxsdk-[a-z-]+)-<n>", TEXT):
-        assert f"{name}-{{" in sources, name
+    named = re.findall(r"``(wxsdk-[a-z-]+)(-<n>)?``", TEXT)
+    assert len(named) > 5
+    for name, numbered in named:
+        assert (f'"{name}-{{' if numbered else f'"{name}"') in sources, name
 
 
 def test_every_cited_section_of_the_protocol_notes_is_there() -> None:
