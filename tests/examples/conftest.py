@@ -19,7 +19,8 @@ def example() -> Callable[[str], ModuleType]:
     """Import the example of that name."""
 
     def load(name: str) -> ModuleType:
-        spec = importlib.util.spec_from_file_location(f"example_{name}", FOLDER / f"{name}.py")
+        path = next(path for path in (FOLDER / f"{name}.py", FOLDER.parent / f"{name}.py") if path.exists())
+        spec = importlib.util.spec_from_file_location(f"example_{name}", path)
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
