@@ -37,7 +37,7 @@ def room_of(module: str) -> str:
         return "testing"
     if parts == ["accounts"]:
         return "accounts"
-    if not parts or parts == ["__main__"]:
+    if not parts or parts in (["__main__"], ["hooks"]):
         return "wxsdk"
     if parts == ["log"]:
         return "core"
