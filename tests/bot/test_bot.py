@@ -375,3 +375,26 @@ def test_a_conversation_that_a_click_goes_on_with_keeps_its_turn(chat: MakeChat)
     asked_again.set()
     user.expects("noted")
     user.expects("b")
+
+
+def test_within_the_merge_window_messages_become_one_and_commands_do_not_wait(chat: MakeChat, tmp_path: Path) -> None:
+    bot = Bot(merge_window=0.3)
+    (tmp_path / "a.png").write_bytes(PNG)
+
+    @bot.command("now")
+    def now(message: Message) -> str:
+        return "now"
+
+    @bot.default
+    def answer(message: Message) -> str:
+        return f"{message.kind}, {len(message.attachments)} file(s): {message.text!r}"
+
+    user = chat(bot)
+    user.sends(tmp_path / "a.png")
+    user.says("what is this?")
+    user.says("tell me")
+    user.expects("mixed, 1 file(s): 'what is this?\\ntell me'")
+    user.says("one")
+    user.says("/now")
+    user.expects("text, 0 file(s): 'one'")
+    user.expects("now")

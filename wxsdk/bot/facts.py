@@ -10,7 +10,7 @@ CONVERSATIONAL = frozenset(KINDS) - {"event", "choice"}  # what a user says, so 
 
 _SLASHES = ("/", "／")
 # A mention ends at a blank, which the apps write as U+2005; addresses (a@b) and paths are not mentions.
-_MENTION = re.compile(r"\s*@[^\s@/\\]+[\s\u2005\u200b]*")
+_MENTION = re.compile(r"\s*@[^\s@/\\]+(?=[\s\u200b]|\Z)[\s\u200b]*")
 
 
 class Choice(str):
