@@ -53,9 +53,14 @@ def test_nothing_is_lost_and_no_fence_is_cut(pieces: List[str]) -> None:
 
 
 def ends_in_fence(text: str) -> bool:
-    """Whether a fence of backquotes is open at the end; one that says a language can only open."""
-    is_open = False
+    """Whether a fence of backquotes is open at the end; as many of them close it as open it, and nothing else."""
+    opened = 0
     for line in text.splitlines():
-        if line.startswith("```"):
-            is_open = not is_open if line.strip("` ") == "" else True
-    return is_open
+        marks = len(line) - len(line.lstrip("`"))
+        if marks < 3:
+            continue
+        if not opened:
+            opened = marks
+        elif marks >= opened and not line[marks:].strip():
+            opened = 0
+    return opened > 0
