@@ -16,7 +16,7 @@ One root, branched by what the caller should do about it::
      │    └── NotSubscribed             846609
      ├── AuthFailed                     the platform refused the credentials on every allowed try
      ├── ReconnectExhausted             every allowed reconnect failed
-     ├── Kicked                         somebody else connected with the same bot
+     ├── Kicked                         another program connected as the same bot
      ├── LimitExceeded                  refused before sending: .limit, .actual
      ├── MediaError
      │    ├── DecryptError
@@ -26,7 +26,7 @@ One root, branched by what the caller should do about it::
      ├── LoginError                     the QR login cannot go on
      ├── AlreadyRunning                 another client on this machine owns the bot: .pid
      ├── Overloaded                     a message was dropped past max_queued_messages
-     ├── NoAnswer                       nobody answered a question of a conversation in time
+     ├── NoAnswer                       no answer to a question of a conversation in time
      ├── Cancelled                      the handler was ended by message.cancel_running()
      ├── StoreError (also OSError)      the store could not read or write: .errno, .path
      └── Unsupported                    the platform cannot do it at all
@@ -197,7 +197,7 @@ class ReconnectExhausted(WxError):
 
 
 class Kicked(WxError):
-    """Somebody else subscribed with the same bot; the platform keeps only the newest connection."""
+    """Another program subscribed as the same bot; the platform keeps only the newest connection."""
 
 
 class LimitExceeded(WxError):

@@ -95,8 +95,8 @@ class WSClient(Callbacks, Sending):
         has taken the bot over from that one, since the processes of one machine would else take it back one after the
         other (``wxsdk.ext`` does it so). With *wait*, return once subscribed:
         raises AuthFailed, ReconnectExhausted or Kicked when the client ends before that, and ConnectionLost when *wait*
-        seconds pass or somebody disconnects it. What this call has started is disconnected then; a client that another
-        call had started goes on.
+        seconds pass or another thread disconnects it. What this call has started is disconnected then; a client that
+        another call had started goes on.
         """
         wait = check_patience("wait", wait)
         run, is_new = self._started(takeover)

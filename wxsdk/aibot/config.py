@@ -58,7 +58,7 @@ class WSClientOptions:
     max_queued_messages: received messages waiting for a worker, then Overloaded (api). As many enter_chat and card
         clicks may wait for theirs.
     max_seen_ids: message ids remembered to drop duplicates (docs/protocol/aibot, 3).
-    max_frame_bytes: a longer frame from the gateway is skipped (a guard of ours; a push is a few KB).
+    max_frame_bytes: a longer frame from the gateway is skipped (a choice of wxsdk; a push is a few KB).
     max_download_bytes: a longer media file is refused (api).
     trusted_media_hosts: hosts that a media download may be redirected to although they are private addresses.
     stream_interval: least time between two frames of an open_stream (ours: a few frames a second).
@@ -66,7 +66,7 @@ class WSClientOptions:
         platform's limits, 6 and 10 minutes, are disputed (docs/protocol/aibot, 4).
     stream_notices: the words that a stream adds of its own, as when it breaks off (StreamNotices).
     outbox: keep pushes of ``client.outbox`` that cannot go now. outbox_max_age: how long each of them may wait.
-        outbox_max_count: how many may wait (86,400 s and 1,000, choices of ours).
+        outbox_max_count: how many may wait (86,400 s and 1,000, choices of wxsdk).
     single_instance: refuse, with AlreadyRunning, a second client of this bot on this machine (it would kick the first).
     ssl_context: an ssl.SSLContext of yours (a private CA), for the gateway and for media downloads.
     proxy: "http://[user:password@]host:port", a CONNECT proxy; "" for none, None for what the environment says. User

@@ -110,7 +110,7 @@ class WsFrame:
     def body(self) -> InboundBody:
         """The typed body of a push. Of an answer, an AnswerBody. None, when the frame has none.
 
-        A callback's frame always has one, so type checkers are told of no other case.
+        A callback's frame always has one, so type checkers know of no other case.
         """
         body = self._body
         if body is _UNREAD:
@@ -141,7 +141,7 @@ class WsFrame:
 
     @property
     def msgid(self) -> Optional[str]:
-        """The id by which duplicates are told; None when there is none."""
+        """The id by which duplicates are recognised; None when there is none."""
         msgid = self.raw_body.get("msgid")
         if isinstance(msgid, int) and not isinstance(msgid, bool) and abs(msgid) < _MAX_NUMERIC_ID:
             return str(msgid)  # as body.msgid has it

@@ -9,5 +9,5 @@ from .frames import make_req_id
 
 
 def generate_req_id(prefix: str) -> str:
-    """A req_id that nobody else has: ``<prefix>_<milliseconds since 1970>_<8 hex digits>`` (docs/protocol/aibot, 1)."""
+    """Make a unique req_id: ``<prefix>_<milliseconds since 1970>_<8 hex digits>`` (docs/protocol/aibot, 1)."""
     return make_req_id(str(prefix), time.time_ns() // 1_000_000, secrets.token_hex(4))

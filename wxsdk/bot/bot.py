@@ -50,7 +50,7 @@ log = get_logger(__name__)
 
 NOTICE = "（服务正在重启，回复到此中断。The bot is restarting; this answer ends here.）"
 STOP_TIMEOUT = 5.0  # seconds
-DRAIN = 5.0  # seconds that handlers under way get before their streams are closed
+DRAIN = 5.0  # seconds that running handlers get before their streams are closed
 LOOK_EVERY = 1.0  # seconds between two looks at whether every bot has ended by itself
 CLIENT_SHARE = 0.3  # of a stop's time that is kept for the clients and the threads
 _FATAL = (AuthFailed, Kicked, ReconnectExhausted)
@@ -318,7 +318,7 @@ class Bot:
     def stop(self, timeout: float = STOP_TIMEOUT, drain: Optional[float] = None) -> bool:
         """Stop: let handlers end, close their streams, end the clients; True when all came about within *timeout*.
 
-        drain: seconds that handlers under way get to end by themselves (at most most of *timeout*, which is the
+        drain: seconds that running handlers get to end by themselves (at most most of *timeout*, which is the
         default); what they stream is then closed with the notice. With a durable store, what was not handled,
         conversations included, is handed over at the next start. A handler may call it.
         """

@@ -280,7 +280,7 @@ class Message:
 
     @property
     def cancelled(self) -> bool:
-        """Whether this handler was told to stop; what it sends raises Cancelled then."""
+        """Whether this handler is to stop; what it sends raises Cancelled then."""
         return self.call is not None and self.call.stop_reason is not None
 
     def cancel_running(self) -> bool:

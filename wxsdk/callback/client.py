@@ -162,7 +162,7 @@ class CallbackClient:
     ) -> CallbackResponse:
         """Answer one HTTP request. Never raises, and takes at most answer_timeout seconds whatever the handler does.
 
-        query: the raw query string, or a mapping. body: the bytes as they came. headers: looked at by nobody yet; a
+        query: the raw query string, or a mapping. body: the bytes as they came. headers: not read yet; a
         mapping with names in any case.
         """
         deadline = self._clock.now() + self.options.answer_timeout
@@ -530,7 +530,7 @@ class CallbackClient:
             self._report(exc, exchange.frame)
 
     def rescue(self, exchange: Exchange) -> None:
-        """Called by the keeper: nobody asked for the end of the stream, so it goes to the response_url."""
+        """Post the end of a stream that the platform did not ask for to the response_url; the keeper calls it."""
         with contextlib.suppress(WxError):
             if not (exchange.collected or self._desk.is_collected(exchange.stream_id)):
                 body = exchange.refresh().body

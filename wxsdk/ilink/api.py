@@ -160,7 +160,7 @@ class ILinkApi:
     # stopping
 
     def interrupt_polls(self) -> None:
-        """End the polls under way and refuse new ones until ``resume_polls``."""
+        """End the polls in progress and refuse new ones until ``resume_polls``."""
         self._polls.interrupt()
 
     def resume_polls(self) -> None:
@@ -168,7 +168,7 @@ class ILinkApi:
         self._polls.resume()
 
     def interrupt_signs(self) -> None:
-        """End the calls for typing signs under way and refuse new ones until ``resume_signs``."""
+        """End the calls for typing signs in progress and refuse new ones until ``resume_signs``."""
         self._signs.interrupt()
 
     def resume_signs(self) -> None:

@@ -296,8 +296,8 @@ class WeixinClient:
         """How the client is doing. Takes microseconds and never waits.
 
         Trouble shows within 65 s with the default settings. Only a line that is dead without a word may take longer
-        where the platform announces longer holds: until the time of the poll is over nobody can tell it from one that
-        is held, and that time is the hold (120 s at most) and poll_grace.
+        where the platform announces longer holds: until the time of the poll is over it looks like one that is held,
+        and that time is the hold (120 s at most) and poll_grace.
         """
         running = self._running
         if running is None:

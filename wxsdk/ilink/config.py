@@ -79,7 +79,7 @@ class WeixinConfig:
     max_quotes: messages remembered for quotes that carry only an id (docs/protocol/ilink, 3).
     typing_keepalive: how often a typing() block renews the sign (shown about 5 s; docs/protocol/ilink, 4).
     outbox: keep messages of ``client.outbox`` that cannot go out now. outbox_max_age: how long each of them may wait.
-        outbox_max_count: how many may wait (86,400 s and 1,000, choices of ours).
+        outbox_max_count: how many may wait (86,400 s and 1,000, choices of wxsdk).
     client_id_prefix: start of the ids that sent messages get.
     single_instance: refuse to run beside another client of the same bot on this machine.
     proxy: "http://[user:password@]host:port", "" for none, None for what the environment says. User and password are
