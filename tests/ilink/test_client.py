@@ -395,3 +395,25 @@ def test_the_quota_of_another_token_in_the_store_does_not_count(sim: ILinkSim) -
     assert before.quota("alice").sent == 1
     before.shutdown()
     assert WeixinClient(config_for(sim, token=sim.mint_token()), store=store).quota("alice").sent == 0
+
+
+def test_a_client_that_takes_over_handles_nothing_again_and_loses_nothing(sim: ILinkSim) -> None:
+    handled: List[Optional[str]] = []
+    with ILinkSim(cursor="replays", hold=20, quota_limit=None) as replaying:
+        alice = replaying.user("alice")
+        earlier: Optional[WeixinClient] = None
+        for number in range(3):  # a cell of a notebook, run again and again
+            bot = Recorder()
+            client = WeixinClient(config_for(replaying), bot)
+            if earlier is not None:
+                assert client.take_over(earlier)
+            client.start()
+            alice.says(str(number))
+            bot.wait_for(lambda bot=bot: bot.contexts)  # type: ignore[misc]
+            assert client.shutdown()
+            handled += bot.bodies
+            earlier = client
+    assert handled == ["0", "1", "2"]
+    assert earlier is not None
+    assert not WeixinClient(config_for(sim), store=earlier._store.inner).take_over(earlier)
+    assert not WeixinClient(config_for(sim, token="another")).take_over(earlier)

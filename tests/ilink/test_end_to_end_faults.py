@@ -110,7 +110,10 @@ def test_a_stale_token_is_told_once_pauses_polling_and_ends_with_a_new_one(sim: 
         assert [sim.user("alice").expects().text for _ in range(2)] == ["one", "sends go on"]
         assert sim.count("getupdates") == polls
         assert client.context_tokens.get("alice")
+        notices = sim.count("notifystart")
         client.set_token(sim.mint_token())
+        assert client.health().state is not HealthState.TOKEN_STALE
+        sim.wait_for(lambda: sim.count("notifystart") == notices + 1)
         assert client.context_tokens.get("alice") is None
         sim.user("alice").says("two")
         assert sim.user("alice").expects(WAIT).text == "two"
@@ -262,6 +265,18 @@ def test_shutdown_ends_the_wait_of_a_handler_for_its_turn_and_keeps_the_message(
     assert bot.errors == []
     assert len(store.items("inbox")) == 1  # comes again at the next start
     assert [message.text for message in sim.user("alice").received] == ["first"]
+
+
+def test_drain_is_the_time_that_handlers_get_at_the_end(sim: ILinkSim) -> None:
+    store, bot = MemoryStore(), Recorder(echo)
+    with sim.faults.hold("sendmessage"):
+        client = started(sim, bot, store=store)
+        sim.user("alice").says("hi")
+        sim.wait_for(lambda: sim.count("sendmessage") == 1)
+        began = time.monotonic()
+        client.shutdown(timeout=2 * WAIT, drain=0.05)
+        assert time.monotonic() - began < WAIT
+    assert len(store.items("inbox")) == 1  # not handled, so it comes again at the next start
 
 
 def test_shutdown_ends_a_start_that_hangs(sim: ILinkSim) -> None:

@@ -255,6 +255,8 @@ def test_a_new_token_ends_the_pause_and_forgets_the_cursor(setting: Setting) -> 
     setting.clock.wait_parked(name="poll")
     setting.book.claim("another token")
     setting.loop.token_changed()
+    assert setting.vitals.snapshot().state is not HealthState.TOKEN_STALE
+    assert setting.api.next_call()[0] == "start"  # the platform hears of the new token before the first poll with it
     setting.expect_poll("")
     setting.stop()
 
@@ -265,6 +267,8 @@ def test_a_pause_can_be_ended_without_a_new_token_and_a_poll_is_left_alone(setti
     setting.api.answer(ret=-14)
     setting.clock.wait_parked(name="poll")
     setting.loop.end_pause()
+    assert setting.vitals.snapshot().state is not HealthState.TOKEN_STALE
+    assert setting.api.next_call()[0] == "start"
     setting.expect_poll("c0")
     setting.loop.end_pause()
     setting.api.answer(ret=0, msgs=[message(1)], get_updates_buf="c1")
@@ -369,6 +373,7 @@ def test_a_new_token_while_the_store_refuses_a_batch_costs_none_of_its_messages(
     store.broken = False
     setting.book.claim("another")
     setting.loop.token_changed()
+    assert setting.api.next_call()[0] == "start"
     setting.expect_poll("")
     assert len(setting.handed) == 1
     setting.stop()

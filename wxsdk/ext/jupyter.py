@@ -84,6 +84,8 @@ class _Serve:
                 del self._running[other]
                 if earlier is not client:
                     self._end(earlier)
+                    if isinstance(client, WeixinClient) and isinstance(earlier, WeixinClient):
+                        client.take_over(earlier)  # else the messages that it handled would come again
                     if _bot(earlier) != bot:
                         log.warning("the bot served before was stopped; serve(client, name=…) runs two side by side")
         self._running[name] = client  # before it starts: a start that is interrupted may leave it running

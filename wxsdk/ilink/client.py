@@ -19,7 +19,7 @@ from ..runtime.health_record import Vitals
 from ..runtime.instance_lock import Owner
 from ..runtime.lifecycle import wait_until_stopped
 from ..runtime.receiver import Receiver
-from ..runtime.store import Store, as_store
+from ..runtime.store import Put, Store, as_store
 from ..runtime.store_writer import StoreWriter
 from ..runtime.worker import EarlierRuns
 from .api import ILinkApi
@@ -35,18 +35,20 @@ from .login import QrLogin
 from .outbound_run import OutboundRun
 from .outbox import Outbox, make_outbox
 from .ownership import Ownership, lock_of_bot
-from .run import Running
+from .run import ABORT_RESERVE, Running
 from .send_limits import Allowance
 from .send_limits_rules import Quota
 from .sending import Sender
 from .state import Book
+from .tables import ALL_TABLES, STATE
 from .tokens import ContextTokenStore
 from .typing_indicator import TypingSigns
 from .wire import WeixinMessage
 
 log = get_logger(__name__)
 
-SHUTDOWN_TIMEOUT = 5.0  # seconds for the handlers that still run
+SHUTDOWN_TIMEOUT = 5.0  # seconds for all of a stop
+DRAIN = 5.0  # seconds for the handlers that still run, as far as the stop has them; a choice
 STORE_GRACE = 0.1  # seconds that a stop waits for a store in trouble, twice; it may take 0.5 s in all
 
 
@@ -126,15 +128,17 @@ class WeixinClient:
                 self._ownership.release()
                 raise
 
-    def run(self, sync_buf: Optional[str] = None) -> None:
+    def run(self, sync_buf: Optional[str] = None, *, drain: float = DRAIN) -> None:
         """start(), wait, and shut down on Ctrl-C, SIGTERM or a shutdown() from elsewhere.
 
-        Raises what start() raises, and what ended the client by itself.
+        drain: as of shutdown(), for an end by a signal. Raises what start() raises, and what ended the client by
+        itself.
         """
+        drain = check_seconds("drain", drain)
         try:
             wait_until_stopped(self.wait, start=partial(self.start, sync_buf))
         finally:
-            self.shutdown()
+            self.shutdown(max(SHUTDOWN_TIMEOUT, drain + ABORT_RESERVE), drain=drain)
 
     def wait(self, timeout: Optional[float] = None) -> bool:
         """Wait until the client has ended; False when *timeout* seconds passed first. True when it does not run.
@@ -145,22 +149,24 @@ class WeixinClient:
         running = self._running
         return True if running is None else running.wait(timeout)
 
-    def shutdown(self, timeout: float = SHUTDOWN_TIMEOUT) -> bool:
+    def shutdown(self, timeout: float = SHUTDOWN_TIMEOUT, *, drain: float = DRAIN) -> bool:
         """Stop receiving, let the handlers finish, end the threads; True when all that came about within *timeout*.
 
+        drain: seconds, at most those of *timeout*, in which the handlers that run or wait may end by themselves.
+
         The order: end the poll, hand over what has come, wait for the handlers, on_shutdown, end the threads, close the
-        store and the connections. Near the end of *timeout* seconds, sends that handlers wait for end with a
+        store and the connections. After *drain*, or near the end of *timeout*, sends that handlers wait for end with a
         ConnectionLost or TransportError; their messages stay in the store and come again at the next start. Called
         again, it waits for what is left, threads of earlier start()s included. A handler may call it: its own thread
         ends by itself when it returns. A Ctrl-C ends the waiting; the rest is done in the background. Sends work
         afterwards, too.
         """
-        timeout = check_seconds("timeout", timeout)
+        timeout, drain = check_seconds("timeout", timeout), check_seconds("drain", drain)
         deadline = self._clock.now() + timeout
         running = self._running
         self._typing_signs.end_blocks()
         if running is not None and not running.finished:
-            has_ended = running.shutdown(timeout)
+            has_ended = running.shutdown(timeout, drain)
         else:
             signs = self._typing_signs.end(deadline)
             has_ended = (running is None or not running.alive(deadline)) and not signs
@@ -187,6 +193,21 @@ class WeixinClient:
     def context_of(self, message: WeixinMessage) -> MessageContext:
         """A context for a message that was kept elsewhere, to answer it or to fetch its files."""
         return self._make_context(Entry("", message, 0, redelivered=True))
+
+    def take_over(self, earlier: WeixinClient) -> bool:
+        """Go on where *earlier*, a stopped client of the same bot, ended; to be called before the first start().
+
+        What it received and had not handled, its cursor, what it has seen, context tokens and quotas are copied where
+        this client has a store that began empty and is not durable. False, and nothing is copied, in any other case.
+        """
+        if not isinstance(earlier, WeixinClient) or self.api.token != earlier.api.token:
+            return False
+        if self._store.durable or self._store.inner is earlier._store.inner or self._store.items(STATE):
+            return False
+        wall = self._clock.wall()
+        copied = [Put(table, key, value, wall) for table in ALL_TABLES for key, value in earlier._store.items(table)]
+        self._store.write(copied)
+        return True
 
     # sending
 

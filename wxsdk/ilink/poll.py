@@ -71,6 +71,8 @@ class PollLoop:
         self._on_failure = on_failure
         self._on_recovery = on_recovery
         self._working = False
+        self._pauses = False  # since the token was refused
+        self._greets = True  # a notifystart is due
         self._gate = threading.Lock()  # orders interrupt and resume of the polls
         self._stopping = False
         self._news = clock.event()  # set: stop waiting, something changed
@@ -97,14 +99,24 @@ class PollLoop:
         self._news.set()
 
     def token_changed(self) -> None:
-        """End the poll or pause under way, since there is a new token to try."""
+        """End the poll or pause in progress, since there is a new token to try."""
         with self._gate:
+            self._greet_again()
             self._news.set()
             self._api.interrupt_polls()
 
     def end_pause(self) -> None:
-        """Poll at once where the loop pauses; a poll under way goes on."""
-        self._news.set()
+        """Poll at once where the loop pauses; a poll in progress goes on."""
+        with self._gate:
+            if self._pauses:
+                self._greet_again()
+            self._news.set()
+
+    def _greet_again(self) -> None:
+        """Under the gate: what is known of the token is old; the platform is to be told before the next poll."""
+        self._greets = True
+        if not self._stopping:
+            self._vitals.enter(HealthState.STARTING)
 
     @property
     def stopping(self) -> bool:
@@ -124,14 +136,22 @@ class PollLoop:
     def _poll_on(self) -> None:
         left_over, self._left_over = self._left_over, []
         self._hand_over(left_over)
-        if self._notify_start():
-            # A first poll may be held for a minute; this tells as well that the platform can be reached.
-            self._vitals.enter(HealthState.RUNNING)
+        self._greet()
         while self._wait_until(self._room) and self._enter():
             try:
+                self._greet()
                 self._once()
             except Exception as exc:  # noqa: BLE001  the last net: no defect ends receiving
                 self._recover(exc)
+
+    def _greet(self) -> None:
+        """Send notifystart before the first poll with a token."""
+        if not self._greets:
+            return
+        self._greets = False
+        if self._notify_start():
+            # A first poll may be held for a minute; this shows as well that the platform can be reached.
+            self._vitals.enter(HealthState.RUNNING)
 
     def _recover(self, exc: Exception) -> None:
         """Report an error that nothing here knows, as a failed poll, and wait as after one."""
@@ -174,7 +194,10 @@ class PollLoop:
         if entries:
             self._vitals.inbound()
             self._hand_over(entries)
-        if step.delay > 0 and self._news.wait(step.delay):
+        self._pauses = isinstance(step.error, TokenStale)
+        ended = step.delay > 0 and self._news.wait(step.delay)
+        self._pauses = False
+        if ended:
             return
         if step.notify_start and self._enter():
             self._notify_start()

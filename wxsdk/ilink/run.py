@@ -5,6 +5,7 @@ Messages and the client's own life have workers of their own, so that handlers t
 
 from __future__ import annotations
 
+import math
 import threading
 from datetime import datetime, timezone
 from functools import partial
@@ -161,8 +162,10 @@ class Running:
 
     # the end
 
-    def shutdown(self, timeout: float) -> bool:
+    def shutdown(self, timeout: float, drain: float = math.inf) -> bool:
         """Stop polling, handle what has come, say farewell, end the threads; whether all of that came about in time.
+
+        drain: seconds of *timeout* that the handlers get.
 
         The order: flag, wake the poll and the outbox, join their threads, let the queued messages be handled and the
         news be heard; what still waits for the network near the end of *timeout* is ended with a typed error, and its
@@ -170,19 +173,19 @@ class Running:
         waiting alone: the rest is done in the background.
         """
         try:
-            return self._shut_down(timeout)
+            return self._shut_down(timeout, drain)
         except BaseException:
-            self._stopper = stopper = Worker(f"{self._name}-stop", partial(self._shut_down_again, timeout))
+            self._stopper = stopper = Worker(f"{self._name}-stop", partial(self._shut_down_again, timeout, drain))
             stopper.start()
             raise
 
-    def _shut_down_again(self, timeout: float) -> None:
+    def _shut_down_again(self, timeout: float, drain: float) -> None:
         self._resume()  # the interrupt may have kept that from being done
-        self._shut_down(timeout)
+        self._shut_down(timeout, drain)
 
-    def _shut_down(self, timeout: float) -> bool:
+    def _shut_down(self, timeout: float, drain: float) -> bool:
         deadline = self._clock.now() + timeout
-        inside = threading.current_thread().name.startswith((f"{self._name}_", f"{self._name}-life_"))
+        inside = self.dispatcher.is_inside or self._life.is_inside
         with self._lock:
             first, self._leaving = not self._leaving, True
         self.loop.stop()
@@ -191,7 +194,7 @@ class Running:
             return False  # whoever came first waits for this very thread
         alive = self._end_loop(deadline)
         self._ready.set()
-        alive += self._end_sends(deadline, min(ABORT_RESERVE, timeout / 2))
+        alive += self._end_sends(deadline, max(min(ABORT_RESERVE, timeout / 2), timeout - drain))
         alive += self._end_signs(deadline)
         if not inside:
             self._say_farewell()

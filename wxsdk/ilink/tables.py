@@ -12,6 +12,8 @@ QUOTES = "quote"  # quote_key -> the message as JSON, for quotes that carry only
 QUOTA = "quota"  # user id -> "<sent> <heard_at>"
 OUTBOX = "outbox"  # waits to be sent: id -> the message as JSON, in the order of the calls
 
+ALL_TABLES = (INBOX, STATE, CONTEXT_TOKENS, SEEN, QUOTES, QUOTA, OUTBOX)
+
 CURSOR = "cursor"
 TOKEN = "token"
 
