@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from wxsdk.aibot.card_rules import check_card
 from wxsdk.aibot.cards import (
     ActionMenu,
     Button,
@@ -22,7 +23,6 @@ from wxsdk.aibot.cards import (
     SubmitButton,
     TemplateCard,
     TemplateCardType,
-    check_card,
 )
 from wxsdk.errors import ConfigError, LimitExceeded
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any, Callable, Dict, List
@@ -10,6 +12,7 @@ from typing import Any, Callable, Dict, List
 import pytest
 
 from tests.aibot.conftest import MakeClient
+from tests.delivery.waiting import until
 from wxsdk import (
     Button,
     ConfigError,
@@ -249,7 +252,7 @@ def test_health_shows_which_workers_are_all_busy(sim: AiBotSim, make_client: Mak
         for _ in range(2 if kind == "message" else 3):
             assert begun.acquire(timeout=5)
         waiting = 2 if kind == "message" else 1
-        sim.wait_for(lambda: client.health().queued + client.health().priority_queued == waiting)
+        until(lambda: client.health().queued + client.health().priority_queued == waiting)
         health = client.health()
         release.set()
     seen = (health.queued, health.workers_busy, health.workers)
@@ -347,3 +350,12 @@ def test_odd_seconds_leave_a_running_client_running(client: WSClient) -> None:
 def test_options_of_another_kind_are_refused(given: Any) -> None:
     with pytest.raises(ConfigError, match="WSClientOptions"):
         WSClient(given)
+
+
+def test_making_a_client_imports_nothing_that_only_a_connection_or_a_file_needs() -> None:
+    script = (
+        "import sys, wxsdk; wxsdk.WSClient(wxsdk.WSClientOptions('bot', 'secret'));"
+        "print([name for name in ('requests', 'urllib3', 'websocket', 'Crypto', 'sqlite3') if name in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=50, check=True)
+    assert ran.stdout.strip() == "[]"

@@ -9,8 +9,6 @@ import base64
 import binascii
 from typing import Any, Optional, Union
 
-from Crypto.Cipher import AES
-
 from ..core.redact import Secret, SecretBytes, hide
 from ..errors import DecryptError
 
@@ -55,7 +53,7 @@ class MediaDecryptor:
     """
 
     def __init__(self, key: bytes) -> None:
-        self._cipher = AES.new(key, AES.MODE_CBC, key[:_CIPHER_BLOCK])
+        self._cipher = _cipher(key)
         self._held = bytearray()  # the last 32 to 47 bytes, since they may hold the padding
         self._encrypted = bytearray()
         self._plain = bytearray()
@@ -101,14 +99,15 @@ def decrypt_media(data: Bytes, aeskey: str) -> bytes:
 def cbc_encrypt(key: bytes, plain: bytes) -> bytes:
     """*plain*, padded and encrypted."""
     pad = PAD_BLOCK - len(plain) % PAD_BLOCK
-    return AES.new(key, AES.MODE_CBC, key[:_CIPHER_BLOCK]).encrypt(plain + bytes([pad]) * pad)
+    encrypted: bytes = _cipher(key).encrypt(plain + bytes([pad]) * pad)
+    return encrypted
 
 
 def cbc_decrypt(key: bytes, encrypted: bytes) -> bytes:
     """The plain bytes without their padding. Raises DecryptError."""
     if not encrypted or len(encrypted) % PAD_BLOCK:
         raise DecryptError(f"The encrypted text has {len(encrypted)} bytes, which is no multiple of {PAD_BLOCK}.")
-    return unpadded(AES.new(key, AES.MODE_CBC, key[:_CIPHER_BLOCK]).decrypt(encrypted))
+    return unpadded(_cipher(key).decrypt(encrypted))
 
 
 def unpadded(plain: bytes) -> bytes:
@@ -117,3 +116,9 @@ def unpadded(plain: bytes) -> bytes:
     if not 1 <= pad <= PAD_BLOCK or not plain.endswith(bytes([pad]) * pad):
         raise DecryptError("The padding is wrong: the key is not that of this text, or the text is damaged.")
     return plain[:-pad]
+
+
+def _cipher(key: bytes) -> Any:
+    from Crypto.Cipher import AES  # here, since many bots never see an encrypted file, and it takes long to import
+
+    return AES.new(key, AES.MODE_CBC, key[:_CIPHER_BLOCK])

@@ -6,6 +6,7 @@ import re
 from typing import Any, Callable, Dict, Tuple
 
 from ..errors import ConfigError
+from .bodies import as_wire
 from .field_checks import need_distinct, need_feedback, need_flag, need_list, need_object, need_one_of, need_text
 
 MAX_TASK_ID_BYTES = 128  # docs/protocol/aibot, 5, as all below
@@ -34,6 +35,16 @@ _REQUIRED: Dict[str, Tuple[str, ...]] = {
     "vote_interaction": ("checkbox", "submit_button", "task_id"),
     "multiple_interaction": ("select_list", "submit_button", "task_id"),
 }
+
+
+def check_card(card: Any) -> Dict[str, Any]:
+    """Return the wire form of *card* (a TemplateCard or a dict).
+
+    Raises ConfigError (a missing or odd field) or LimitExceeded (a length or count), naming the field's path.
+    """
+    wire = as_wire(card)
+    check_wire_card(wire)
+    return wire  # type: ignore[no-any-return]
 
 
 def check_wire_card(card: Any) -> None:

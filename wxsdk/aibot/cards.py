@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any, Dict, List, Optional, Sequence, Union
 
 from ..core.wiretype import WireType, extra_field
-from .bodies import Feedback, as_wire
-from .card_rules import check_wire_card
+from .bodies import Feedback
+from .card_rules import check_card
 from .inbound import WireEnum
 
 
@@ -327,16 +327,6 @@ def _action(action: Union[str, Part]) -> Part:
 def new_task_id() -> str:
     """A task_id that no other card has."""
     return f"task_{uuid.uuid4().hex}"
-
-
-def check_card(card: Any) -> Dict[str, Any]:
-    """The wire form of *card* (a TemplateCard or a dict).
-
-    Raises ConfigError (a missing or odd field) or LimitExceeded (a length or count), naming the field's path.
-    """
-    wire = as_wire(card)
-    check_wire_card(wire)
-    return wire  # type: ignore[no-any-return]
 
 
 class CardCache:

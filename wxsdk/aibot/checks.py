@@ -13,7 +13,7 @@ from typing import Any, Callable, Dict, Optional
 
 from ..errors import ConfigError, LimitExceeded, Unsupported
 from .bodies import WeComMediaType
-from .cards import check_card
+from .card_rules import check_card
 from .field_checks import need_distinct, need_feedback, need_flag, need_list, need_object, need_one_of, need_text
 
 MAX_CONTENT_BYTES = 20_480  # UTF-8, of a stream's snapshot or a Markdown text; docs/protocol/aibot, 4

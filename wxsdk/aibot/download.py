@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from pathlib import Path
-from typing import Iterator, Optional, Tuple, Union
+from typing import TYPE_CHECKING, Iterator, Optional, Tuple, Union
 
 from ..core.filenames import HEAD_BYTES, file_name, name_from_header
 from ..errors import ConfigError, DownloadFailed, LimitExceeded, TransportError
 from ..runtime.files import Destination, PathLike, check_path
-from ..runtime.http import HttpDoor, HttpStream
 from .aes import PAD_BLOCK, MediaDecryptor, media_key
 from .config import WSClientOptions
+
+if TYPE_CHECKING:
+    from ..runtime.http import HttpDoor, HttpStream  # which imports requests, at run time only when it is needed
 
 SLOWEST = 16 * 1024  # bytes a second; a download that is slower in all is given up
 PATIENCE = 60.0  # seconds that a download may take besides
@@ -24,7 +27,8 @@ class Downloads:
 
     def __init__(self, options: WSClientOptions) -> None:
         self._options = options
-        self._door = HttpDoor(proxy=options.proxy, ssl_context=options.ssl_context)
+        self._lock = threading.Lock()
+        self._made: Optional[HttpDoor] = None
 
     def to_memory(self, url: str, aes_key: Optional[str]) -> Tuple[bytes, str]:
         """See ``WSClient.download_file``."""
@@ -42,12 +46,24 @@ class Downloads:
 
     def interrupt(self) -> None:
         """End the downloads under way; new ones are allowed at once."""
-        self._door.interrupt()
-        self._door.resume()
+        if self._made is not None:
+            self._made.interrupt()
+            self._made.resume()
 
     def close(self) -> None:
         """Close the connections that are kept for reuse."""
-        self._door.close()
+        if self._made is not None:
+            self._made.close()
+
+    @property
+    def _door(self) -> HttpDoor:
+        """The door, made with the first download: it is half of the memory of a client at rest."""
+        from ..runtime.http import HttpDoor
+
+        with self._lock:
+            if self._made is None:
+                self._made = HttpDoor(proxy=self._options.proxy, ssl_context=self._options.ssl_context)
+            return self._made
 
     @contextlib.contextmanager
     def _fetched(self, url: str, aes_key: Optional[str]) -> Iterator[Tuple[str, Iterator[Union[bytes, memoryview]]]]:

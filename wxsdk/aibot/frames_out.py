@@ -12,7 +12,7 @@ from typing import Any, Dict, NamedTuple, Optional, Tuple
 from ..errors import ConfigError, Unsupported
 from . import checks
 from .bodies import as_wire, media_body, stream_body
-from .cards import check_card
+from .card_rules import check_card
 from .checks import EVENT_WINDOW, MAX_CONTENT_BYTES, REPLY_WINDOW
 from .config import WSClientOptions
 from .field_checks import need_object, need_one_of, utf8_size

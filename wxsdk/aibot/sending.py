@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Dict, Optional
+from typing import TYPE_CHECKING, Any, Dict, Optional
 
 from ..core.settings import check_seconds
 from ..runtime import hooks
@@ -11,11 +11,13 @@ from ..runtime.clock import Clock
 from . import frames_out as outgoing
 from .acks import Replies
 from .bodies import stream_body
-from .cards import CardCache, TemplateCard
 from .config import WSClientOptions
 from .frames import WsCmd, WsFrame, encode_frame, req_id_of
 from .frames_out import Outgoing
 from .ids import generate_req_id
+
+if TYPE_CHECKING:
+    from .cards import CardCache, TemplateCard
 
 CARDS_REMEMBERED = 1000  # a choice: an hour of the fastest chat (docs/protocol/aibot, 4), a few MB
 
@@ -64,7 +66,7 @@ class Sending:
         self._replies = replies
         self._clock = clock
         self._cards_lock = threading.Lock()
-        self._cards = CardCache(CARDS_REMEMBERED)
+        self._cards: Optional[CardCache] = None  # made with the first card: many bots send none
         self.api = Api(options, replies)
 
     def reply(self, frame: WsFrame, body: Any, cmd: Optional[str] = None) -> WsFrame:
@@ -166,7 +168,7 @@ class Sending:
         For the handler of a click: change the copy and give it to update_template_card.
         """
         with self._cards_lock:
-            return self._cards.find(task_id)
+            return self._cards.find(task_id) if self._cards is not None else None
 
     def _send(self, out: Outgoing) -> WsFrame:
         with hooks.sending("aibot"):
@@ -182,5 +184,9 @@ class Sending:
     def _remember_card(self, body: Dict[str, Any]) -> None:
         card = body.get("template_card")
         if isinstance(card, dict):
+            from .cards import CardCache  # here, since its dataclasses are a good part of what importing a client takes
+
             with self._cards_lock:
+                if self._cards is None:
+                    self._cards = CardCache(CARDS_REMEMBERED)
                 self._cards.remember(card)

@@ -12,7 +12,7 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, Set, 
 
 from ..aibot.bodies import as_wire
 from ..aibot.callback_crypto import WecomCrypto
-from ..aibot.cards import check_card
+from ..aibot.card_rules import check_card
 from ..aibot.checks import MAX_IMAGE_BYTES, check_push, check_userids, check_welcome
 from ..aibot.download import Downloads
 from ..aibot.field_checks import need_object, need_text

@@ -7,7 +7,7 @@ import threading
 from typing import Any, Callable, Dict, NamedTuple, Optional, Tuple
 
 from ..aibot.bodies import as_wire
-from ..aibot.cards import check_card
+from ..aibot.card_rules import check_card
 from ..aibot.checks import check_stream
 from ..aibot.field_checks import need_object, need_text
 from ..aibot.frames import WsFrame

@@ -9,9 +9,7 @@ import base64
 import binascii
 import hmac
 import re
-from typing import Optional, Union
-
-from Crypto.Cipher import AES
+from typing import Any, Optional, Union
 
 from ..core.redact import Secret, SecretBytes
 from ..errors import DecryptError
@@ -32,7 +30,7 @@ class EcbEncryptor:
 
     def __init__(self, key: bytes) -> None:
         """DecryptError unless *key* is 16 bytes."""
-        self._cipher = AES.new(_checked(key, "key"), AES.MODE_ECB)
+        self._cipher = _cipher(_checked(key, "key"))
         self._rest = b""  # less than a block, waiting for more
 
     def update(self, data: Data, out: Union[bytearray, memoryview]) -> int:
@@ -68,7 +66,7 @@ class EcbDecryptor:
 
     def __init__(self, key: bytes) -> None:
         """DecryptError unless *key* is 16 bytes."""
-        self._cipher = AES.new(_checked(key, "key"), AES.MODE_ECB)
+        self._cipher = _cipher(_checked(key, "key"))
         self._held = b""  # the last block or less: it may be the padding
 
     def update(self, data: Data, out: Union[bytearray, memoryview]) -> int:
@@ -168,3 +166,9 @@ def _checked(key: bytes, field: str) -> bytes:
 
 def _bad_key(field: str, wanted: str) -> DecryptError:
     return DecryptError(f"{field} is not {wanted}.", remedy="The message carries no usable key for its file.")
+
+
+def _cipher(key: bytes) -> Any:
+    from Crypto.Cipher import AES  # here, since many bots never see an encrypted file, and it takes long to import
+
+    return AES.new(key, AES.MODE_ECB)

@@ -24,9 +24,10 @@ from ..errors import TransportError
 from .forked import tell_of_forks
 from .green import check_green_threads
 from .http_connections import BLOCK_SIZE, Call, Line, Refused, is_allowed_by_name, make_session
-from .http_errors import ANSWER_REMEDY, NETWORK_REMEDY, translated
+from .http_errors import ANSWER_REMEDY, translated
 from .httplog import own_exchange
 from .proxy import read_proxy
+from .tls_errors import NETWORK_REMEDY
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024  # of an answer held in memory; far above any batch the platforms send
 MAX_REDIRECTS = 5

@@ -19,11 +19,10 @@ from .files import CallbackRaised
 from .http_connections import Call, ConnectFailed, Refused
 from .proxy import TunnelRefused
 from .sockets import Interrupted
-from .tls_errors import explain_tls
+from .tls_errors import NETWORK_REMEDY, explain_tls
 
 log = get_logger(__name__)
 
-NETWORK_REMEDY = "Check the network, the address and any proxy or firewall in between."
 ANSWER_REMEDY = "Check whether the address leads to the platform, and any proxy in between."
 DEFECT_REMEDY = "Report it with the log's traceback: it is a defect of wxsdk or of a library under it."
 

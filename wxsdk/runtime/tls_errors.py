@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from typing import Dict, Tuple
 
+NETWORK_REMEDY = "Check the network, the address and any proxy or firewall in between."
 _INTERCEPTED = (
     "A proxy or firewall may decrypt the traffic: have its authority trusted (REQUESTS_CA_BUNDLE names a file with it; "
     "ssl_context of a WeCom client does so, too)."

@@ -15,20 +15,15 @@ import struct
 import threading
 import time
 from functools import partial
-from typing import Any, Callable, List, Optional, Tuple, Union
+from typing import Any, Callable, List, Optional, Tuple, Type, Union
 from urllib.parse import urlsplit
-
-import websocket
 
 from ..core.redact import scrub_exception
 from ..errors import ConfigError, ConnectionLost, TransportError
 from . import sockets
-from .http import environment_proxy
-from .http_connections import verifying_context
-from .http_errors import NETWORK_REMEDY
 from .proxy import TunnelRefused, open_tunnel, read_proxy
 from .sockets import Interrupted, Interrupter, Readiness
-from .tls_errors import explain_tls
+from .tls_errors import NETWORK_REMEDY, explain_tls
 from .wsframes import CLOSE, PING, PONG, SKIPPED, TEXT, FrameParser, Message, client_frame
 
 __all__ = ["CLOSE", "PING", "PONG", "SKIPPED", "TEXT", "WsConnection", "WsDoor"]
@@ -42,16 +37,16 @@ ABNORMAL = 1006  # "there was no close frame"; RFC 6455, 7.4.1
 _NOBODY, _READER = 0, -1  # as flushers, beside the numbers of threads, which are positive
 
 
-# The last four: what websocket-client makes of a status line that is none, and of a Content-Length beyond all measure.
-_FAILURES = (
-    OSError,
-    websocket.WebSocketException,
-    http.client.HTTPException,
-    ValueError,
-    LookupError,
-    ArithmeticError,
-    MemoryError,
-)
+# websocket-client and the door to requests (for a proxy's address, and the certificates) are imported when a connection
+# is made: importing them takes longer than making a client.
+
+
+def _failures() -> Tuple[Type[BaseException], ...]:
+    import websocket
+
+    # The last four: what websocket-client makes of a status line that is none, and of a huge Content-Length.
+    of_a_bad_answer = (ValueError, LookupError, ArithmeticError, MemoryError)
+    return (OSError, websocket.WebSocketException, http.client.HTTPException, *of_a_bad_answer)
 
 
 class WsDoor:
@@ -75,7 +70,7 @@ class WsDoor:
             sockets.set_deadline(sock, deadline)
             _handshake(sock, url)
             return WsConnection(sock, number, self._interrupter, max_message_bytes)
-        except _FAILURES as exc:
+        except _failures() as exc:
             if sock is not None:
                 sock.close()
             if number is not None:
@@ -92,6 +87,8 @@ class WsDoor:
         self._interrupter.resume()
 
     def _connect(self, url: str, deadline: float) -> Tuple[Any, int]:
+        from .http import environment_proxy
+
         parts = urlsplit(url)
         secure = parts.scheme == "wss"
         host, port = parts.hostname or "", parts.port or (443 if secure else 80)
@@ -113,6 +110,8 @@ class WsDoor:
 
     def _secured(self, sock: Any, host: str, deadline: float) -> Any:
         if self._ssl_context is None:
+            from .http_connections import verifying_context
+
             self._ssl_context = verifying_context()
         sock.settimeout(max(deadline - time.monotonic(), 0.001))
         secured: Any = self._ssl_context.wrap_socket(sock, server_hostname=host)
@@ -133,6 +132,8 @@ class WsDoor:
 
 
 def _handshake(sock: Any, url: str) -> None:
+    import websocket
+
     opening: Any = websocket.WebSocket()
     # A redirect would be followed on a connection that nobody watches, so none is; the platform sends none.
     try:
@@ -147,6 +148,8 @@ def _handshake(sock: Any, url: str) -> None:
 
 
 def _explained(exc: BaseException) -> TransportError:
+    import websocket
+
     status: Optional[int] = None
     remedy = ""
     if isinstance(exc, websocket.WebSocketBadStatusException):
