@@ -55,7 +55,9 @@ def test_nothing_is_lost_and_no_fence_is_cut(pieces: List[str]) -> None:
 def ends_in_fence(text: str) -> bool:
     """Whether a fence of backquotes is open at the end; as many of them close it as open it, and nothing else."""
     opened = 0
-    for line in text.splitlines():
+    for each in text.splitlines():
+        indent = len(each) - len(each.lstrip(" "))
+        line = each[indent:] if indent <= 3 else ""
         marks = len(line) - len(line.lstrip("`"))
         if marks < 3:
             continue
