@@ -1,9 +1,11 @@
-"""Sends a file when asked for it by name."""
+"""Sends a file when asked for it by name.
 
-import os
+Run it: wxsdk sim -- python examples/clients/aibot_file_sender.py
+"""
+
 from pathlib import Path
 
-from wxsdk import MediaError, WSClient, WSClientOptions, WsFrame
+from wxsdk import MediaError, WSClient, WSClientOptions, WsFrame, WxError
 
 
 def make_client(options: WSClientOptions, folder: Path) -> WSClient:
@@ -30,4 +32,7 @@ def make_client(options: WSClientOptions, folder: Path) -> WSClient:
 
 
 if __name__ == "__main__":
-    make_client(WSClientOptions(os.environ["WXSDK_BOT_ID"], os.environ["WXSDK_SECRET"]), Path("files")).run()
+    try:
+        make_client(WSClientOptions.from_env(), Path("files")).run()
+    except WxError as error:  # no account, say
+        raise SystemExit(str(error)) from None

@@ -1,9 +1,11 @@
-"""A bot for groups: it keeps a list per group, and says who put what on it."""
+"""A bot for groups: it keeps a list per group, and says who put what on it.
 
-import os
+Run it: wxsdk sim -- python examples/clients/aibot_group.py
+"""
+
 from typing import Dict, List
 
-from wxsdk import WSClient, WSClientOptions, WsFrame
+from wxsdk import WSClient, WSClientOptions, WsFrame, WxError
 
 
 def make_client(options: WSClientOptions) -> WSClient:
@@ -27,4 +29,7 @@ def make_client(options: WSClientOptions) -> WSClient:
 
 
 if __name__ == "__main__":
-    make_client(WSClientOptions(os.environ["WXSDK_BOT_ID"], os.environ["WXSDK_SECRET"])).run()
+    try:
+        make_client(WSClientOptions.from_env()).run()
+    except WxError as error:  # no account, say
+        raise SystemExit(str(error)) from None

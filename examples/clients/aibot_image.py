@@ -1,9 +1,11 @@
-"""Understands images: takes a mixed message apart, downloads the pictures and answers about them."""
+"""Understands images: takes a mixed message apart, downloads the pictures and answers about them.
 
-import os
+Run it: wxsdk sim -- python examples/clients/aibot_image.py
+"""
+
 from typing import Callable, List
 
-from wxsdk import WSClient, WSClientOptions, WsFrame
+from wxsdk import WSClient, WSClientOptions, WsFrame, WxError
 
 Describe = Callable[[str, List[bytes]], str]
 
@@ -32,4 +34,7 @@ def count_bytes(question: str, pictures: List[bytes]) -> str:
 
 
 if __name__ == "__main__":
-    make_client(WSClientOptions(os.environ["WXSDK_BOT_ID"], os.environ["WXSDK_SECRET"]), count_bytes).run()
+    try:
+        make_client(WSClientOptions.from_env(), count_bytes).run()
+    except WxError as error:  # no account, say
+        raise SystemExit(str(error)) from None

@@ -1,9 +1,11 @@
-"""A WeCom AI bot that streams its answers, as a language model writes them."""
+"""A WeCom AI bot that streams its answers, as a language model writes them.
 
-import os
+Run it: wxsdk sim -- python examples/clients/aibot_stream.py
+"""
+
 from typing import Callable, Iterator
 
-from wxsdk import WSClient, WSClientOptions, WsFrame
+from wxsdk import WSClient, WSClientOptions, WsFrame, WxError
 
 Model = Callable[[str], Iterator[str]]
 
@@ -31,4 +33,7 @@ def parrot(question: str) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    make_client(WSClientOptions(os.environ["WXSDK_BOT_ID"], os.environ["WXSDK_SECRET"]), parrot).run()
+    try:
+        make_client(WSClientOptions.from_env(), parrot).run()
+    except WxError as error:  # no account, say
+        raise SystemExit(str(error)) from None

@@ -1,10 +1,12 @@
-"""Takes a vote with a card, and counts."""
+"""Takes a vote with a card, and counts.
 
-import os
+Run it: wxsdk sim -- python examples/clients/aibot_vote.py
+"""
+
 from collections import Counter
 from typing import Counter as CounterType
 
-from wxsdk import Checkbox, Option, TemplateCard, WSClient, WSClientOptions, WsFrame
+from wxsdk import Checkbox, Option, TemplateCard, WSClient, WSClientOptions, WsFrame, WxError
 
 DISHES = {"dumplings": "Dumplings", "noodles": "Noodles", "rice": "Fried rice"}
 
@@ -32,4 +34,7 @@ def make_client(options: WSClientOptions, votes: CounterType[str]) -> WSClient:
 
 
 if __name__ == "__main__":
-    make_client(WSClientOptions(os.environ["WXSDK_BOT_ID"], os.environ["WXSDK_SECRET"]), Counter()).run()
+    try:
+        make_client(WSClientOptions.from_env(), Counter()).run()
+    except WxError as error:  # no account, say
+        raise SystemExit(str(error)) from None

@@ -1,8 +1,9 @@
-"""Greets with a card that has buttons, and updates the very card when one is pressed."""
+"""Greets with a card that has buttons, and updates the very card when one is pressed.
 
-import os
+Run it: wxsdk sim -- python examples/clients/aibot_welcome_card.py
+"""
 
-from wxsdk import Button, TemplateCard, WSClient, WSClientOptions, WsFrame
+from wxsdk import Button, TemplateCard, WSClient, WSClientOptions, WsFrame, WxError
 
 CHOICES = {"weather": "It is sunny.", "lunch": "There are dumplings."}
 
@@ -31,4 +32,7 @@ def make_client(options: WSClientOptions) -> WSClient:
 
 
 if __name__ == "__main__":
-    make_client(WSClientOptions(os.environ["WXSDK_BOT_ID"], os.environ["WXSDK_SECRET"])).run()
+    try:
+        make_client(WSClientOptions.from_env()).run()
+    except WxError as error:  # no account, say
+        raise SystemExit(str(error)) from None

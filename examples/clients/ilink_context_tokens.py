@@ -1,6 +1,8 @@
 """Keeps context tokens and the cursor in a file of one's own, with export and import.
 
 (``WeixinClient(config, handler, store=SQLiteStore("bot.db"))`` does all of this by itself, and survives kill -9.)
+
+Run it: wxsdk sim -- python examples/clients/ilink_context_tokens.py
 """
 
 import json
@@ -8,7 +10,7 @@ import os
 from pathlib import Path
 from typing import Any, Dict
 
-from wxsdk import MessageContext, MessageHandler, WeixinClient, WeixinConfig
+from wxsdk import MessageContext, MessageHandler, WeixinClient, WeixinConfig, WxError
 
 
 class Keeper(MessageHandler):
@@ -38,6 +40,13 @@ def start(config: WeixinConfig, path: Path) -> WeixinClient:
     return client
 
 
+def main() -> None:
+    client = start(WeixinConfig.from_env(), Path("state.json"))
+    client.run()  # it is started already, and runs until Ctrl-C
+
+
 if __name__ == "__main__":
-    with start(WeixinConfig(token=os.environ["WXSDK_TOKEN"]), Path("state.json")) as running:
-        running.wait()
+    try:
+        main()
+    except WxError as error:  # no account, say
+        raise SystemExit(str(error)) from None

@@ -1,8 +1,9 @@
-"""A bot for personal WeChat that says what it hears."""
+"""A bot for personal WeChat that says what it hears.
 
-import os
+Run it: wxsdk sim -- python examples/clients/ilink_echo.py
+"""
 
-from wxsdk import MessageContext, MessageHandler, WeixinClient, WeixinConfig
+from wxsdk import MessageContext, MessageHandler, WeixinClient, WeixinConfig, WxError
 
 
 class EchoBot(MessageHandler):
@@ -16,4 +17,7 @@ def make_client(config: WeixinConfig) -> WeixinClient:
 
 
 if __name__ == "__main__":
-    make_client(WeixinConfig(token=os.environ["WXSDK_TOKEN"])).run()
+    try:
+        make_client(WeixinConfig.from_env()).run()
+    except WxError as error:  # no account, say
+        raise SystemExit(str(error)) from None

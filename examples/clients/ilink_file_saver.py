@@ -1,9 +1,11 @@
-"""Saves every file, image, video and voice message that it is sent, in a folder per user."""
+"""Saves every file, image, video and voice message that it is sent, in a folder per user.
 
-import os
+Run it: wxsdk sim -- python examples/clients/ilink_file_saver.py
+"""
+
 from pathlib import Path
 
-from wxsdk import MessageContext, MessageHandler, WeixinClient, WeixinConfig
+from wxsdk import MessageContext, MessageHandler, WeixinClient, WeixinConfig, WxError
 
 
 class FileSaver(MessageHandler):
@@ -26,4 +28,7 @@ def make_client(config: WeixinConfig, folder: Path) -> WeixinClient:
 
 
 if __name__ == "__main__":
-    make_client(WeixinConfig(token=os.environ["WXSDK_TOKEN"]), Path("saved")).run()
+    try:
+        make_client(WeixinConfig.from_env(), Path("saved")).run()
+    except WxError as error:  # no account, say
+        raise SystemExit(str(error)) from None

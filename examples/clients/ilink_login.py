@@ -1,40 +1,44 @@
-"""Logs in by QR code once, keeps the token in a file that only you can read, and uses it from then on."""
+"""Logs in by QR code once, keeps the account in a file that only you can read, and uses it from then on.
 
-import json
-import os
-from pathlib import Path
+Run it: wxsdk sim -- python examples/clients/ilink_login.py
+
+(Scan the code on the page that the command names.)
+"""
+
 from typing import Callable
 
-from wxsdk import LoginState, QrLoginSession, StandaloneQrLogin, WeixinClient, WeixinConfig
+from wxsdk import LoginState, QrLoginSession, StandaloneQrLogin, WeixinClient, WeixinConfig, WxError, accounts
+
+NAME = "example"
 
 
 def print_code(session: QrLoginSession) -> None:
     print(session.terminal())
 
 
-def log_in(config: WeixinConfig, path: Path, show: Callable[[QrLoginSession], None] = print_code) -> None:
-    """Show codes until one is confirmed on the phone, and store what came of it."""
+def log_in(config: WeixinConfig, name: str, show: Callable[[QrLoginSession], None] = print_code) -> None:
+    """Show codes until one is confirmed on the phone, and keep what came of it."""
     status = StandaloneQrLogin(config).login(
         on_qrcode=show,
         on_status=lambda status: print("login:", status.state.name),
         ask_verify_code=lambda was_wrong: input("The number on the phone: "),
+        local_tokens=accounts.local_tokens(config.base_url),
     )
     if status.state is not LoginState.CONFIRMED:
         raise SystemExit("This WeChat account is bound already, and its token is not here.")
-    # 0600 from the start: the token is as good as the account.
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump({"token": str(status.bot_token), "base_url": status.base_url}, file)
+    accounts.save(name, accounts.Account(token=status.bot_token, base_url=status.base_url))
 
 
-def stored_config(path: Path, **settings: str) -> WeixinConfig:
-    stored = json.loads(path.read_text())
-    if stored["base_url"]:
-        settings["base_url"] = stored["base_url"]
-    return WeixinConfig(token=stored["token"], **settings)  # type: ignore[arg-type]
+def main() -> None:
+    if NAME not in accounts.list():
+        log_in(WeixinConfig.from_env(token=""), NAME)
+    WeixinClient(WeixinConfig.from_env(NAME), lambda ctx: ctx.reply_text("Logged in.")).run()
 
 
 if __name__ == "__main__":
-    token_file = Path("token.json")
-    if not token_file.exists():
-        log_in(WeixinConfig(token=""), token_file)
-    WeixinClient(stored_config(token_file), lambda ctx: ctx.reply_text("Logged in.")).run()
+    try:
+        main()
+    except WxError as error:
+        raise SystemExit(str(error)) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

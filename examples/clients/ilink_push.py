@@ -1,9 +1,11 @@
-"""Sends by itself, from a thread of the program, to everybody who has written within the last 24 hours."""
+"""Sends by itself, from a thread of the program, to everybody who has written within the last 24 hours.
 
-import os
+Run it: wxsdk sim -- python examples/clients/ilink_push.py
+"""
+
 import threading
 
-from wxsdk import MessageContext, SendRejected, WeixinClient, WeixinConfig
+from wxsdk import MessageContext, SendRejected, WeixinClient, WeixinConfig, WxError
 
 
 class Announcer:
@@ -29,7 +31,7 @@ class Announcer:
 
 
 def main() -> None:
-    announcer = Announcer(WeixinConfig(token=os.environ["WXSDK_TOKEN"]))
+    announcer = Announcer(WeixinConfig.from_env())
     stop = threading.Event()
 
     def every_hour() -> None:
@@ -42,4 +44,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except WxError as error:  # no account, say
+        raise SystemExit(str(error)) from None

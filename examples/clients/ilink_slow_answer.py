@@ -1,12 +1,13 @@
 """A bot whose answers take a while, as those of a language model do. The user sees "typing" all the time.
 
 Other users do not wait meanwhile: each has a lane of its own.
+
+Run it: wxsdk sim -- python examples/clients/ilink_slow_answer.py
 """
 
-import os
 from typing import Callable, Iterator
 
-from wxsdk import MessageContext, StreamingMarkdownFilter, WeixinClient, WeixinConfig
+from wxsdk import MessageContext, StreamingMarkdownFilter, WeixinClient, WeixinConfig, WxError
 
 Model = Callable[[str], Iterator[str]]
 
@@ -30,4 +31,7 @@ def parrot(question: str) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    make_client(WeixinConfig(token=os.environ["WXSDK_TOKEN"]), parrot).run()
+    try:
+        make_client(WeixinConfig.from_env(), parrot).run()
+    except WxError as error:  # no account, say
+        raise SystemExit(str(error)) from None

@@ -1,27 +1,36 @@
-"""Two bots in one process: what one WeCom bot hears, the other one says in a group."""
+"""Two bots in one process: what one for personal WeChat hears, a WeCom bot says in a group.
 
-import os
+Run it: wxsdk sim -- python examples/clients/two_bots.py team
+"""
+
+import argparse
 from typing import Tuple
 
-from wxsdk import WSClient, WSClientOptions, WsFrame
+from wxsdk import MessageContext, WeixinClient, WeixinConfig, WSClient, WSClientOptions, WxError
 
 
-def make_clients(ears: WSClientOptions, mouth: WSClientOptions, chatid: str) -> Tuple[WSClient, WSClient]:
-    listener, speaker = WSClient(ears), WSClient(mouth)
+def make_clients(ears: WeixinConfig, mouth: WSClientOptions, chatid: str) -> Tuple[WeixinClient, WSClient]:
+    speaker = WSClient(mouth)
 
-    @listener.on_message_text
-    def pass_on(frame: WsFrame) -> None:
-        text = f"**{frame.body.from_.userid}**: {frame.body.text.content}"
+    def pass_on(ctx: MessageContext) -> None:
+        text = f"**{ctx.from_user_id}**: {ctx.body}"
         speaker.send_message(chatid, {"msgtype": "markdown", "markdown": {"content": text}})
-        with listener.open_stream(frame) as stream:
-            stream.write("Passed on.")
+        ctx.reply_text("Passed on.")
 
-    return listener, speaker
+    return WeixinClient(ears, pass_on), speaker
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Pass on what is heard to a group.")
+    parser.add_argument("chat", help="the WeCom chat that hears it")
+    given = parser.parse_args()
+    try:
+        listener, speaker = make_clients(WeixinConfig.from_env(), WSClientOptions.from_env(), given.chat)
+        with speaker:
+            listener.run()
+    except WxError as error:  # no account, say
+        raise SystemExit(str(error)) from None
 
 
 if __name__ == "__main__":
-    first = WSClientOptions(os.environ["WXSDK_BOT_ID"], os.environ["WXSDK_SECRET"])
-    second = WSClientOptions(os.environ["WXSDK_BOT_ID_2"], os.environ["WXSDK_SECRET_2"])
-    listening, speaking = make_clients(first, second, os.environ["WXSDK_CHATID"])
-    with speaking:
-        listening.run()
+    main()

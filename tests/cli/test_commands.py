@@ -416,6 +416,27 @@ def test_sim_prints_an_environment_that_works(tmp_path: Path) -> None:
     assert (process.returncode, done.returncode) == (0, 0), done.stdout
 
 
+def test_sim_runs_a_program_on_itself_and_ends_with_it(capfd: pytest.CaptureFixture[str]) -> None:
+    program = "import sys; from wxsdk import WeixinConfig as c; print('at', c.from_env().base_url); sys.exit(7)"
+    assert main(["sim", "--", sys.executable, "-c", program]) == 7
+    assert "at http://127.0.0.1:" in capfd.readouterr().out
+    assert main(["sim", "--", "/no/such/program"]) == 2
+    assert "There is no program" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_sim_ends_the_program_that_it_runs(number: int, tmp_path: Path) -> None:
+    program = "import os, time, signal; print(os.getpid(), flush=True); signal.pause()"
+    command = [sys.executable, "-m", "wxsdk", "sim", "--", sys.executable, "-u", "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        assert process.stdout is not None
+        child = next(int(line) for line in process.stdout if line.strip().isdigit())
+        process.send_signal(number)
+        process.wait(PATIENCE)
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
+
+
 # -- completion ----------------------------------------
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, Callable, List
 
-from wxsdk import WSClientOptions
+from wxsdk import WeixinConfig, WSClientOptions
 
 Example = Callable[[str], Any]
 
@@ -86,13 +86,12 @@ def test_the_group_bot_keeps_a_list_per_group(example: Example, aibot_sim: Any, 
         assert second.expects().text == "1. tea (bob)"
 
 
-def test_two_bots_work_side_by_side(example: Example, aibot_sim: Any, options: WSClientOptions) -> None:
-    aibot_sim.add_bot("second-bot", "another secret")
+def test_two_bots_work_side_by_side(
+    example: Example, ilink_sim: Any, aibot_sim: Any, config: WeixinConfig, options: WSClientOptions
+) -> None:
     group = aibot_sim.group("team", ["bob"])
-    other = WSClientOptions("second-bot", "another secret", ws_url=aibot_sim.ws_url)
-    listener, speaker = example("two_bots").make_clients(options, other, "team")
+    listener, speaker = example("two_bots").make_clients(config, options, "team")
     with speaker, listener:
-        aibot_sim.user("bob").says("hello", bot=aibot_sim.bot_id)
-        assert group.expects().text == "**bob**: hello"
-        seen = {aibot_sim.user("bob").expects().text for _ in range(2)}  # the group's message, and the answer
-    assert seen == {"**bob**: hello", "Passed on."}
+        ilink_sim.user("alice").says("hello")
+        assert group.expects().text == "**alice**: hello"
+        assert ilink_sim.user("alice").expects().text == "Passed on."

@@ -58,17 +58,19 @@ def test_the_announcer_reaches_everybody_who_wrote(example: Example, ilink_sim: 
         assert [person.expects().text for person in people] == ["Dinner is ready."] * 2
 
 
-def test_the_login_stores_a_token_that_works(example: Example, ilink_sim: Any, tmp_path: Path) -> None:
+def test_the_login_keeps_an_account_that_works(
+    example: Example, ilink_sim: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WXSDK_HOME", str(tmp_path))
     login = example("ilink_login")
-    path = tmp_path / "token.json"
 
     def scan(session: Any) -> None:
         ilink_sim.scan(session.qrcode, user="alice")
         ilink_sim.confirm()
 
-    login.log_in(WeixinConfig(token="", base_url=ilink_sim.base_url), path, show=scan)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    with WeixinClient(login.stored_config(path, base_url=ilink_sim.base_url), lambda ctx: ctx.reply_text("yes")):
+    login.log_in(WeixinConfig(token="", base_url=ilink_sim.base_url), "example", show=scan)
+    assert stat.S_IMODE((tmp_path / "accounts" / "example.json").stat().st_mode) == 0o600
+    with WeixinClient(WeixinConfig.from_env("example"), lambda ctx: ctx.reply_text("yes")):
         ilink_sim.user("alice").says("are you there?")
         assert ilink_sim.user("alice").expects().text == "yes"
 

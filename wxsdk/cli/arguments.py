@@ -88,6 +88,7 @@ def _doctor(parser: argparse.ArgumentParser) -> None:
 def _sim(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=_port, default=0, metavar="PORT", help=text("sim.port"))
     parser.add_argument("--state", type=Path, metavar="FOLDER", help=text("sim.state"))
+    parser.add_argument("program", nargs="*", metavar="-- PROGRAM", help=text("sim.program"))
 
 
 def _demo(parser: argparse.ArgumentParser) -> None:
