@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any, Iterator, List, Tuple
@@ -12,12 +14,13 @@ from wxsdk.core.outbox_rules import OutboxItem
 from wxsdk.errors import ApiError, ConfigError, LimitExceeded, Unsupported, UploadFailed, WxError
 from wxsdk.ilink.client import WeixinClient
 from wxsdk.ilink.context import MessageContext
+from wxsdk.runtime import doorbell
 from wxsdk.runtime.clock import Clock
 from wxsdk.runtime.sqlite_store import SQLiteStore
 from wxsdk.runtime.store import MemoryStore, Store
 from wxsdk.sim import ILinkSim
 
-from .bots import WAIT, Recorder, config_for
+from .bots import WAIT, Recorder, config_for, started
 
 
 class Bot(Recorder):
@@ -360,3 +363,55 @@ def test_no_text_and_no_token_shows_in_a_repr(sim: ILinkSim) -> None:
     client = client_of(sim, MemoryStore())
     item = client.outbox.send_text("alice", "the text")
     assert "the text" not in repr((item, client.outbox, client.outbox.pending()))
+
+
+ELSEWHERE = """
+import sys
+from wxsdk import SQLiteStore, WeixinClient, WeixinConfig
+config = WeixinConfig(token=sys.argv[1], base_url=sys.argv[2], outbox=True)
+client = WeixinClient(config, store=SQLiteStore(sys.argv[3]))
+if sys.argv[4] == "cancel":
+    print(client.outbox.cancel(client.outbox.pending()[0].id))
+else:
+    client.outbox.send_text("alice", sys.argv[4])
+    print(client.outbox.flush(float(sys.argv[5])))
+client.shutdown()
+"""
+
+
+def _elsewhere(sim: ILinkSim, path: Path, *arguments: str) -> str:
+    command = [sys.executable, "-c", ELSEWHERE, sim.token, sim.base_url, str(path), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize("sockets", [True, False])
+def test_what_another_process_puts_in_is_sent_by_the_one_that_runs(
+    sockets: bool, sim: ILinkSim, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not sockets:  # as on Windows, and where the path is too long for one
+        monkeypatch.setattr(doorbell, "LONGEST_PATH", 0)
+        monkeypatch.setattr(doorbell, "LOOK_EVERY", 0.05)
+    path = tmp_path / "bot.db"
+    bot = Recorder()
+    client = started(sim, bot, store=SQLiteStore(path), outbox=True)
+    sim.user("alice").says("hi")
+    bot.wait_for(lambda: bot.contexts)
+    assert _elsewhere(sim, path, "from cron", str(WAIT)) == "True"
+    assert sim.user("alice").expects(WAIT).text == "from cron"
+    assert client.shutdown()
+    assert not list(tmp_path.glob("*-wake-*"))
+    assert sim.violations == []
+
+
+def test_what_another_process_takes_out_is_not_sent(sim: ILinkSim, tmp_path: Path) -> None:
+    path = tmp_path / "bot.db"
+    client = WeixinClient(config_for(sim, outbox=True), Recorder(), store=SQLiteStore(path))
+    client.outbox.send_text("alice", "never")
+    assert _elsewhere(sim, path, "cancel") == "True"
+    assert client.outbox.pending() == []
+    client.start()
+    assert client.outbox.flush(WAIT)
+    assert client.shutdown()
+    assert sim.count("sendmessage") == 0

@@ -1,7 +1,8 @@
-"""Postbox: messages that wait in a store, and the thread that sends them. It knows no protocol: callables do.
+"""Keeps messages that wait in a store, and sends them on a thread of its own. It knows no protocol: callables do.
 
-A message is one row of the store. It is written before ``put`` returns and deleted when it went out, was cancelled, or
-when the callback for what is given up has returned; so a killed process forgets none.
+Any process that has the store may put messages in; the one whose client is started sends them. A message is one row of
+the store. It is written before ``put`` returns and deleted when it went out, was cancelled, or when the callback for
+what is given up has returned; so a killed process forgets none.
 """
 
 from __future__ import annotations
@@ -29,10 +30,13 @@ from ..core.settings import check_seconds
 from ..errors import ConfigError, WxError
 from ..log import get_logger
 from .clock import Clock
+from .doorbell import doorbell_of
 from .store import Change, Delete, Put, Store
 from .worker import Worker, join_all, next_number
 
 log = get_logger(__name__)
+
+LOOK_AGAIN = 0.2  # seconds between two looks at the store of a flush() while another process sends; a choice
 
 Keep = Callable[[], None]
 Deliver = Callable[[Entry, int, Keep], Verdict]
@@ -68,7 +72,8 @@ class Postbox:
         self._changed = threading.Condition(threading.Lock())  # guards what follows
         self._lines = Lines(max_age)
         self._loaded = False
-        self._number = 0  # of the thread that may take messages; 0 for none
+        self._number: Optional[int] = None  # of the thread that may take messages
+        self._bell = doorbell_of(store, table) if enabled else None
         self._given_up: Optional[GivenUp] = None
         self._owed_lock = threading.Lock()
         self._owed: Set[str] = set()  # rows whose deletion failed; the next write makes up for it
@@ -91,6 +96,9 @@ class Postbox:
             self._write([Put(self._table, row.id, row.encode(), wall)])
             self._lines.add(row)
             self._changed.notify_all()
+            elsewhere = self._number is None
+        if elsewhere and self._bell is not None:
+            self._bell.ring()
         return row.item()
 
     def pending(self) -> List[OutboxItem]:
@@ -111,15 +119,26 @@ class Postbox:
             self._write([Delete(self._table, entry.id)])
             self._lines.remove(entry)
             self._changed.notify_all()
+            elsewhere = self._number is None
+        if elsewhere and self._bell is not None:
+            self._bell.ring()
         return True
 
     def flush(self, timeout: float) -> bool:
         """See ``OutboxCalls.flush``."""
         self.check_enabled()
         seconds = check_seconds("timeout", timeout)
-        with self._changed:
-            self._load()
-            return self._clock.wait_for(self._changed, lambda: not len(self._lines), seconds)
+        deadline = self._clock.now() + seconds
+        while True:
+            with self._changed:
+                self._load()
+                left = max(deadline - self._clock.now(), 0.0)
+                # Where another process sends, only the store shows what is left.
+                pause = left if self._number is not None or self._bell is None else min(left, LOOK_AGAIN)
+                if self._clock.wait_for(self._changed, lambda: not len(self._lines), pause):
+                    return True
+            if pause >= left:
+                return False
 
     def check_enabled(self) -> None:
         """ConfigError while the outbox is off."""
@@ -153,28 +172,38 @@ class Postbox:
             self._number = number = next_number()
             self.worker = worker = Worker(f"wxsdk-outbox-{number}", partial(self._run, number))
         worker.start()
+        if self._bell is not None:
+            self._bell.listen(self._look_for_others)
 
     def stop(self) -> None:
-        """Let the thread end after the try under way, whose message stays unless it went out. Does not wait."""
+        """Let the thread end after the try in progress, whose message stays unless it went out. Does not wait."""
         with self._changed:
-            self._number = 0
+            self._number = None
             self._changed.notify_all()
+        if self._bell is not None:
+            self._bell.stop()
 
     def after_fork(self) -> None:
         """In a forked child: the thread is the parent's."""
         self._changed = threading.Condition(threading.Lock())
         self._owed_lock = threading.Lock()
         self._loaded = False
-        self._number = 0
+        self._number = None
         self.worker = None
 
     def join(self, timeout: float) -> bool:
         """Wait for the end of the thread; True when it has ended or there is none."""
-        return self.worker is None or self.worker.join(timeout)
+        deadline = self._clock.now() + timeout
+        return all(worker.join(deadline - self._clock.now()) for worker in self._workers)
 
     def join_until(self, deadline: float) -> List[str]:
         """Wait for the end of the thread until *deadline* (on the clock); its name when it is alive then."""
-        return [] if self.worker is None else join_all([self.worker], self._clock, deadline)
+        return join_all(self._workers, self._clock, deadline)
+
+    @property
+    def _workers(self) -> List[Worker]:
+        bell = None if self._bell is None else self._bell.worker
+        return [worker for worker in (self.worker, bell) if worker is not None]
 
     def heard(self, to: str) -> None:
         """The recipient *to* wrote: what waits for that may go out."""
@@ -252,8 +281,28 @@ class Postbox:
     # the store
 
     def _load(self) -> None:
-        if self._loaded:
+        if self._loaded and (self._number is not None or self._bell is None):
             return
+        self._lines.reload(self._read())
+        self._loaded = True
+
+    def _look_for_others(self) -> None:
+        """Take over what other processes put in, and leave out what they took out."""
+        with self._changed:
+            if self._number is None:
+                return
+            found = {entry.id: entry for entry in self._read()}
+            known = {entry.id: entry for entry in self._lines.entries()}
+            for id, entry in known.items():
+                if id not in found and self._lines.waiting(id) is not None:
+                    self._lines.remove(entry)
+            for id, entry in found.items():
+                if id not in known:
+                    self._lines.add(entry)
+            self._changed.notify_all()
+
+    def _read(self) -> List[Entry]:
+        """The messages in the store that are not done with."""
         now, wall = self._clock.now(), self._clock.wall()
         with self._owed_lock:
             finished = self._owed | self._telling
@@ -272,8 +321,7 @@ class Postbox:
         if unreadable:
             log.warning("%d unreadable message(s) of the outbox are left out", len(unreadable))
             self._write(unreadable)
-        self._lines.reload(entries)
-        self._loaded = True
+        return entries
 
     def _keep(self, entry: Entry) -> None:
         self._write([Put(self._table, entry.id, entry.encode(), self._clock.wall())])

@@ -114,6 +114,7 @@ class SQLiteStore:
         self._connection: Optional[sqlite3.Connection] = None
         self._files: Dict[str, Stamp] = {}  # what is open: the file itself and its -wal
         self._version = 0  # SQLite's data_version: changes when another connection writes
+        self._told_version = 0  # the same, when changed_elsewhere() was last called
         self._verified_at = 0.0  # on the clock
         _stores.add(self)
         with self._lock:
@@ -196,7 +197,9 @@ class SQLiteStore:
         with self._lock:
             if self._connection is None:
                 return False
-            return self._noted_version(self._connection)
+            before = self._told_version
+            self._told_version = int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+            return self._told_version != before
 
     def interrupt(self) -> None:
         """Let the calls that wait for another process fail now (StoreError, EBUSY). Later ones wait again."""
@@ -280,6 +283,7 @@ class SQLiteStore:
             names = str(self._path), f"{self.identity}-wal"  # SQLite puts the latter beside what a link leads to
             self._files = stamps(name for name in names if os.path.exists(name))
             self._noted_version(connection)
+            self._told_version = self._version
             self._verified_at = self._clock.now()
         return connection
 
