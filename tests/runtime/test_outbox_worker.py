@@ -283,10 +283,11 @@ def test_a_stop_waits_for_the_try_under_way_and_makes_no_other(office: Office) -
         box.put("alice", "text", {})
     office.desk.next_try()
     box.stop()
-    assert box.worker.name if box.worker else "" in box.join_until(office.clock.now())
+    assert box.worker is not None
+    assert box.worker.name in box.join_until(office.clock.now())
     office.desk.answer(Sent())
     assert box.join(WAIT)
-    assert  in box.join_until(office.clock.now())
+    assert box.join_until(office.clock.now()) == []
     assert (len(box.pending()), office.rows(), office.desk.idle) == (1, 1, True)
     box.start(office.desk.give_up)
     office.desk.next_try()
@@ -441,7 +442,7 @@ def test_an_outbox_that_is_off_touches_nothing_and_names_its_setting() -> None:
     box.wake()
     box.stop()
     assert box.join(0)
-    assert  in box.join_until(0.0)
+    assert box.join_until(0.0) == []
     assert box.worker is None
     calls = OutboxCalls(box)
     for call in (calls.pending, lambda: calls.cancel("x"), lambda: calls.flush(0), lambda: box.put("a", "text", {})):
