@@ -28,6 +28,7 @@ One root, branched by what the caller should do about it::
      ├── Overloaded                     a message was dropped past max_queued_messages
      ├── NoAnswer                       no answer to a question of a conversation in time
      ├── Cancelled                      the handler was ended by message.cancel_running()
+     ├── LeaseLost                      another process may own the bot or lane by now: .name
      ├── StoreError (also OSError)      the store could not read or write: .errno, .path
      └── Unsupported                    the platform cannot do it at all
 
@@ -270,6 +271,17 @@ class StoreError(WxError, OSError):
         self.errno = number
         self.strerror = what
         self.path = path
+
+
+class LeaseLost(WxError):
+    """The lease ran out or was taken over, so another process may act in its place; what needed it was not done.
+
+    name: the lease's.
+    """
+
+    def __init__(self, what: str, *, name: str, remedy: str = "") -> None:
+        super().__init__(what, remedy=remedy)
+        self.name = name
 
 
 class Unsupported(WxError):

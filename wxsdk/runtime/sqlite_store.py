@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import pathlib
 import sqlite3
@@ -15,10 +16,11 @@ import threading
 import weakref
 from typing import Callable, Dict, List, Optional, Sequence, Tuple, TypeVar, Union
 
-from ..core.settings import check_seconds
-from ..errors import ConfigError, StoreError
+from ..core.settings import MAX_SECONDS, check_seconds
+from ..errors import ConfigError, LeaseLost, StoreError
 from .clock import Clock
 from .instance_lock import InstanceLock
+from .lease import DEFAULT_TTL, Lease, lease_lost
 from .sqlite_file import (
     SPARE_PAGES,
     Stamp,
@@ -52,6 +54,7 @@ _FAILURES = (
     ),
 )
 
+_LEASES = b"\0leases"  # no table of a user's: theirs are texts that a protocol names
 _GET = "SELECT value FROM entries WHERE name = ? AND key = ?"
 _PUT = (
     "INSERT INTO entries (name, key, value, at) VALUES (?, ?, ?, ?)"
@@ -144,9 +147,66 @@ class SQLiteStore:
         rows = self._read("SELECT key, value FROM entries WHERE name = ? ORDER BY place", _bound(table))
         return [(_text(key), _text(value)) for key, value in rows]
 
-    def write(self, changes: Sequence[Change]) -> None:
-        if changes:
-            self._write(lambda connection: _apply(connection, changes))
+    def write(self, changes: Sequence[Change], *, lease: Optional[Lease] = None) -> None:
+        """Apply all *changes* or none. lease: LeaseLost, and nothing applied, unless it is held now."""
+        if lease is not None:
+            lease.check()
+        if not changes:
+            return
+        try:
+            self._write(lambda connection: self._apply_under(connection, changes, lease))
+        except LeaseLost:
+            assert lease is not None
+            lease.note_lost()
+            raise
+
+    def _apply_under(self, connection: sqlite3.Connection, changes: Sequence[Change], lease: Optional[Lease]) -> None:
+        if lease is not None and not self._holds(connection, lease.name, lease.owner, lease.number):
+            raise lease_lost(lease.name)
+        _apply(connection, changes)
+
+    # -- leases ----------------------------------------
+
+    def lease(self, name: str, ttl: float = DEFAULT_TTL) -> Lease:
+        """A lease of *name* among the processes of this machine; it lives *ttl* seconds past its last renewal."""
+        return Lease(self, name, ttl)
+
+    def acquire_lease(self, name: str, owner: str, ttl: float) -> Optional[int]:
+        def acquired(connection: sqlite3.Connection) -> Optional[int]:
+            row = connection.execute(_GET, (_LEASES, _bound(name))).fetchone()
+            _, number, expires = json.loads(_text(row[0])) if row else ("", 0, 0.0)
+            now = self._clock.wall()
+            if now < expires <= now + MAX_SECONDS:
+                return None
+            self._put_lease(connection, name, owner, number + 1, now + ttl)
+            return int(number + 1)
+
+        return self._write(acquired)
+
+    def renew_lease(self, name: str, owner: str, number: int, ttl: float) -> bool:
+        def renewed(connection: sqlite3.Connection) -> bool:
+            holds = self._holds(connection, name, owner, number)
+            if holds:
+                self._put_lease(connection, name, owner, number, self._clock.wall() + ttl)
+            return holds
+
+        return self._write(renewed)
+
+    def release_lease(self, name: str, owner: str, number: int) -> None:
+        def released(connection: sqlite3.Connection) -> None:
+            if self._holds(connection, name, owner, number):
+                self._put_lease(connection, name, owner, number, 0.0)  # the row stays, for its number
+
+        self._write(released)
+
+    def _holds(self, connection: sqlite3.Connection, name: str, owner: str, number: int) -> bool:
+        row = connection.execute(_GET, (_LEASES, _bound(name))).fetchone()
+        found, last, expires = json.loads(_text(row[0])) if row else ("", 0, 0.0)
+        return (found, last) == (owner, number) and self._clock.wall() < expires
+
+    def _put_lease(self, connection: sqlite3.Connection, name: str, owner: str, number: int, expires: float) -> None:
+        value = json.dumps([owner, number, expires])
+        connection.execute(_PUT, (_LEASES, _bound(name), _bound(value), self._clock.wall()))
 
     def try_write(self, changes: Sequence[Change]) -> bool:
         """As ``write``, but False at once while another process writes."""
