@@ -72,6 +72,9 @@ DOORS: Dict[str, Set[str]] = {
     "dataclasses_json": {"wxsdk.core.wiretype"},
     "click": {"wxsdk.ext.flask"},  # the one that Flask brings along
     "typing_extensions": {"wxsdk.bot.bot"},  # for type checkers alone, which bring it along
+    "redis": {"wxsdk.runtime.redis_store"},
+    "psycopg": {"wxsdk.runtime.postgres_store"},
+    "cryptography": {"wxsdk.runtime.sealing"},
     "segno": {"wxsdk.ilink.login", "wxsdk.ext.jupyter", "wxsdk.sim.page"},
     "werkzeug": {"wxsdk.sim"},
     "wsproto": {"wxsdk.sim"},

@@ -21,6 +21,7 @@ from .errors import (
     DownloadFailed,
     InvalidReqId,
     Kicked,
+    LeaseLost,
     LimitExceeded,
     LoginError,
     MediaError,
@@ -115,6 +116,9 @@ if TYPE_CHECKING:
     from .ilink.send_limits_rules import Quota
     from .ilink.tokens import ContextTokenStore
     from .ilink.wire import CDNMedia, MessageItem, MessageItemType, WeixinMessage
+    from .runtime.lease import Lease
+    from .runtime.postgres_store import PostgresStore
+    from .runtime.redis_store import RedisStore
     from .runtime.sqlite_store import SQLiteStore
     from .runtime.store import MemoryStore, Store
 
@@ -159,6 +163,8 @@ __all__ = [
     "InvalidReqId",
     "Jump",
     "Kicked",
+    "Lease",
+    "LeaseLost",
     "LimitExceeded",
     "LoginError",
     "LoginState",
@@ -183,6 +189,7 @@ __all__ = [
     "OutboundRun",
     "OutboxItem",
     "Overloaded",
+    "PostgresStore",
     "QrLogin",
     "QrLoginSession",
     "Quota",
@@ -190,6 +197,7 @@ __all__ = [
     "QuoteArea",
     "RateLimited",
     "ReconnectExhausted",
+    "RedisStore",
     "RefMessageInfo",
     "ReplyImage",
     "ReplyMsgItem",
@@ -285,6 +293,9 @@ _NAMES_OF = {  # as they are imported above
     ".callback.request_rules": "CallbackResponse",
     ".callback.stream": "CallbackStream",
     ".core.outbox_rules": "OutboxItem",
+    ".runtime.lease": "Lease",
+    ".runtime.postgres_store": "PostgresStore",
+    ".runtime.redis_store": "RedisStore",
     ".runtime.sqlite_store": "SQLiteStore",
     ".runtime.store": "MemoryStore Store",
     ".core.textsplit": "split_text",

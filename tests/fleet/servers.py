@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from typing import List, Optional
+from typing import Any, Dict, List, Optional
 
 LIMIT = 30.0  # seconds for a server to come up
 
@@ -55,7 +55,7 @@ class _Server:
             assert time.monotonic() < deadline, "the server does not come up"
             threading.Event().wait(0.02)
 
-    def _as_user(self) -> dict[str, object]:
+    def _as_user(self) -> Dict[str, Any]:
         return {}
 
     def send(self, number: int) -> None:
@@ -116,7 +116,7 @@ class Postgres(_Server):
             [f"{self._bin}/initdb", "-D", str(self.folder / "data"), *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            **self._as_user(),  # type: ignore[call-overload]
+            **self._as_user(),
         )
         assert done.returncode == 0, done.stdout.decode()
 
@@ -124,7 +124,7 @@ class Postgres(_Server):
     def dsn(self) -> str:
         return f"postgresql://wxsdk@127.0.0.1:{self.port}/postgres"
 
-    def _as_user(self) -> dict[str, object]:
+    def _as_user(self) -> Dict[str, Any]:
         return {"cwd": self.folder, **({"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {})}
 
     def _command(self) -> List[str]:

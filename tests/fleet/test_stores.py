@@ -122,7 +122,7 @@ def test_who_was_paused_finds_its_lease_lost_before_it_writes_anything(make_stor
     store, other_store = make_store(), make_store()
     paused, other = store.lease("bot", ttl=0.5), other_store.lease("bot", ttl=30.0)
     assert paused.acquire()
-    paused.renew = lambda: True  # type: ignore[method-assign]  its thread is stopped with its process
+    setattr(paused, "renew", lambda: True)  # noqa: B010  its thread is stopped with its process
     assert other.acquire(timeout=5.0)
     paused._valid_until += 1000.0  # nor does its clock know
     with pytest.raises(LeaseLost):

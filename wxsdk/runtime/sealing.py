@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-from typing import Optional
+from typing import Any, List, Optional
 
 from ..errors import ConfigError, StoreError
 
@@ -23,7 +23,7 @@ class Sealer:
 
     def __init__(self, *, allow_plain: bool = False, keys: Optional[str] = None) -> None:
         given = os.environ.get(KEY_VARIABLE, "") if keys is None else keys
-        self._ciphers = [_cipher(key) for key in given.split(",") if key.strip()]
+        self._ciphers: List[Any] = [_cipher(key) for key in given.split(",") if key.strip()]
         if not self._ciphers and not allow_plain:
             raise ConfigError(
                 f"There is no key to encrypt what the server keeps: {KEY_VARIABLE} is not set.",
