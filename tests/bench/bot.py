@@ -1,6 +1,6 @@
 """What a Bot adds to a client's own cost per message: pushed WeCom texts and iLink messages, with and without it.
 
-    python tests/bench/bot.py [--rounds 5]
+    python -m tests.bench.bot [--rounds 5]
 
 With and without alternate in one run; the processor time of this process from the start to the last message counts, the
 best of the rounds, since what disturbs a run only makes it slower. The platforms run in processes of their own. Aim: at
@@ -17,8 +17,7 @@ import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List
 
-from sim_process import ILINK, SimProcess, sim_process
-
+from tests.bench.sim_process import ILINK, SimProcess, sim_process
 from wxsdk import Bot, Message, WeixinClient, WeixinConfig, WSClient, WSClientOptions
 
 PUSHED = 20_000
