@@ -54,15 +54,15 @@ def routes() -> Routes:
         (facts("/unknown"), "any text"),
         (facts("", "image"), "kinds"),
         (facts("", "event", "enter_chat"), "enter"),
-        (facts("", "event", "feedback_event"), "default"),
+        (facts("", "event", "feedback_event"), None),
         (facts("", "choice", "template_card_event", Choice.of("x", "dish", {})), "dish"),
         (facts("", "choice", "template_card_event", Choice.of("x", "t", {"dish": ["a"]})), "dish"),
-        (facts("", "choice", "template_card_event", Choice.of("x", "other", {})), "default"),
+        (facts("", "choice", "template_card_event", Choice.of("x", "other", {})), None),
         (facts("", "file"), "default"),
     ],
 )
 def test_the_first_match_is_commands_then_rules_as_registered_then_default(
-    routes: Routes, what: Facts, name: str
+    routes: Routes, what: Facts, name: Optional[str]
 ) -> None:
     assert found(routes, what) == name
 

@@ -110,6 +110,7 @@ class Bot:
         self._adapters: Dict[str, Adapter] = {}
         self._life = threading.Lock()
         self._workshop: Optional[Workshop] = None
+        self._earlier: List[Workshop] = []  # with handlers that outlived their stop
         self._ended = self._clock.event()
         self._ended.set()
 
@@ -152,7 +153,7 @@ class Bot:
         return self._registering(partial(self._routes.add_choice, question))
 
     def default(self, function: Callable[[Message], R]) -> Callable[[Message], R]:
-        """Handle what nothing else takes."""
+        """Handle what users say and nothing else takes; events and clicks need on_event, on_choice or on."""
         self._routes.set_default(function)
         return function
 
@@ -263,7 +264,8 @@ class Bot:
                 raise ConfigError("There is no bot.", remedy='Add one: bot.add(WeixinConfig(token="…")).')
             self._workshop = workshop = self._make_workshop()
             self._ended.clear()
-            workshop.start()
+            self._earlier = [each for each in self._earlier if not each.is_over]
+            workshop.start(self._earlier)
             started: List[Adapter] = []
             try:
                 for function in self._on_start:
@@ -332,7 +334,7 @@ class Bot:
             return self._stop(workshop, deadline, min(drain, timeout * (1 - CLIENT_SHARE)))
 
     def _stop(self, workshop: Workshop, deadline: float, drain: float) -> bool:
-        workshop.suspend_questions()
+        workshop.stop_taking()
         drained = workshop.drain(self._clock.now() + drain)
         workshop.close()
         workshop.end_calls(self._notice)
@@ -341,6 +343,8 @@ class Bot:
         ends = [adapter.stop(max(deadline - self._clock.now(), 0.0)) for adapter in self._adapters.values()]
         self._workshop = None
         alive = workshop.end_threads(deadline)
+        if not workshop.is_over:
+            self._earlier.append(workshop)
         for name in alive:
             log.warning("thread %s is still running after the stop", name)
         self._close_store()

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from ..errors import ConfigError
 from .arguments import Handler, check_handler, compile_pattern
-from .facts import KINDS, Facts, is_slashed, parse_command
+from .facts import CONVERSATIONAL, KINDS, Facts, is_slashed, parse_command
 
 HELP = "help"
 
@@ -91,7 +91,7 @@ class Routes:
         self._rules.append(Rule("choice", wanted, check_handler(function, f"on_choice({question!r})")))
 
     def set_default(self, function: Any) -> None:
-        """What nothing else takes. ConfigError when there is one already."""
+        """What users say and nothing else takes, events and clicks aside. ConfigError for a second one."""
         if self._default is not None:
             raise ConfigError(
                 f"default: there is one already, {self._default.handler.name}.", remedy="Register one function."
@@ -127,7 +127,7 @@ class Routes:
             arguments = _TESTS[rule.kind](rule.wanted, facts)
             if arguments is not None:
                 return Match(rule.handler, rule.handler.chosen(arguments)) if arguments else rule.match
-        return self._default
+        return self._default if facts.kind in CONVERSATIONAL else None
 
     def help_text(self) -> str:
         """The list of commands, in the order of their registration; those without a help text by name alone."""

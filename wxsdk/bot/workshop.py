@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from functools import partial
-from typing import Any, Callable, Dict, Hashable, List, Optional, Tuple
+from typing import Any, Callable, Dict, Hashable, List, Optional, Set, Tuple
 
 from ..errors import Cancelled
 from ..log import get_logger
@@ -74,12 +74,39 @@ class Workshop:
         self._handling: Dict[int, Message] = {}  # what handlers have before them, by the idents of their threads
         self._idle = threading.Condition(self._lock)
         self._watching = 0  # threads that wait for _idle
+        self._earlier: List[Workshop] = []
+        self._held: Set[Hashable] = set()  # lanes that a later workshop holds back
+        self._followers: Dict[int, Callable[[], None]] = {}  # what follows the handler of a thread
+        self._finished_late: Set[Tuple[str, str]] = set()  # bots and keys of messages handled after the end
+        self._no_more = False  # what stays in a durable inbox is not begun any more
         self._closed = False  # nothing new is begun: what comes stays in its inbox
 
-    def start(self) -> None:
-        """Start what does not start with the first message."""
+    def start(self, earlier: List[Workshop]) -> None:
+        """Start what does not start with the first message.
+
+        earlier: those whose handlers outlived their stop. Until these end, the later messages of their lanes wait, and
+        what they have before them is not handed out again.
+        """
+        self._earlier = earlier
+        for workshop in earlier:
+            workshop.let_follow(self._main)
         if self._merger is not None:
             self._merger.start()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no handler of it is left."""
+        return not self._handling
+
+    def let_follow(self, dispatcher: KeyedDispatcher) -> None:
+        """Hold the lanes of what is still being handled here in *dispatcher*, each until it is over."""
+        with self._lock:
+            for ident, message in list(self._handling.items()):
+                lane = (message.bot, message.facts.lane)
+                if lane not in self._held:
+                    self._held.add(lane)
+                    dispatcher.hold(lane, ident)
+                    self._followers[ident] = partial(dispatcher.release, lane)
 
     # numbers
 
@@ -104,6 +131,8 @@ class Workshop:
 
     def take_in(self, messages: List[Message]) -> None:
         """Bring *messages* to their lanes. On the thread that received them: nothing of the user's runs here."""
+        if self._no_more:
+            messages = [message for message in messages if not message.received.store.durable]
         plain: List[Submission] = []
         for message in messages:
             facts = message.facts
@@ -166,7 +195,10 @@ class Workshop:
     # handling
 
     def _handle(self, message: Message) -> None:
-        if self._closed:
+        if self._closed or (self._no_more and message.received.store.durable):
+            return
+        if self._earlier and message.redelivered and self._is_handled(message):
+            message.received.finish((), message.also)
             return
         facts = message.facts
         if self.questions:
@@ -179,6 +211,10 @@ class Workshop:
         else:
             message.args = match.args
             self._guarded(message, match.handler.name, partial(self._answer_of, message, match))
+
+    def _is_handled(self, message: Message) -> bool:
+        name = (message.bot, message.received.key)
+        return any(name in workshop._finished_late for workshop in self._earlier)
 
     def _is_command(self, facts: Facts) -> bool:
         return self.routes.command_in(facts) is not None or self.routes.is_help(facts)
@@ -260,18 +296,23 @@ class Workshop:
         return call
 
     def _finish(self, message: Message, *, keep_state: bool) -> None:
+        if self._closed:
+            self._finished_late.add((message.bot, message.received.key))
         if message.call is None:
             message.received.finish((), message.also)
         else:
             message.call.finish(keep_state=keep_state)
 
     def _over(self, ident: int, message: Message) -> None:
-        del self._handling[ident]
         if message.call is not None:
             message.call.over()
-        if self._watching:
+        del self._handling[ident]
+        if self._watching or self._closed:
             with self._lock:
                 self._idle.notify_all()
+                follow = self._followers.pop(ident, None)
+            if follow is not None:
+                follow()
 
     def recalled(self, call: Call, origin: Any, facts: Facts) -> Message:
         """The answer that a conversation got before a restart."""
@@ -305,8 +346,12 @@ class Workshop:
 
     # the end
 
-    def suspend_questions(self) -> None:
-        """End every conversation that waits; it goes on at the next start."""
+    def stop_taking(self) -> None:
+        """Begin no message that stays in a durable inbox, and end every conversation that waits.
+
+        Both go on at the next start. What nobody keeps is handled as long as there is time.
+        """
+        self._no_more = True
         for asked in self.questions.all():
             asked.call.end(Suspended, "")
 
