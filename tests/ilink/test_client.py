@@ -373,7 +373,7 @@ def test_a_try_that_may_have_gone_out_counts_though_the_next_one_did_not(sim: IL
     unclear = TransportError("no answer", kind="timeout", may_have_been_sent=True, client_id="c")
     tries = [unclear, *(TransportError("refused", kind="tcp") for _ in range(2))]
 
-    def send(_: Any) -> Any:
+    def send(_: Any, **options: Any) -> Any:
         if last == "a shutdown" and len(tries) == 3:
             client._allowance._pacer.next_slot = lambda now: client._allowance.interrupt() or 0.0  # type: ignore
         raise tries.pop(0)

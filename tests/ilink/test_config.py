@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Optional
 
 import pytest
 
 from wxsdk.core.settings import server_url
 from wxsdk.errors import ConfigError
-from wxsdk.ilink.config import WeixinConfig, check_token
+from wxsdk.ilink.config import WeixinConfig, check_token, login_server
 from wxsdk.ilink.endpoints import DEFAULT_BOT_AGENT
 
 
@@ -133,3 +134,21 @@ def test_a_bad_setting_is_refused(bad):
 def test_an_unknown_setting_is_refused():
     with pytest.raises(TypeError):
         WeixinConfig("t", nonsense=1)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("base_url", "login_base_url", "begins_at"),
+    [
+        ("https://ilinkai.weixin.qq.com", None, "https://ilinkai.weixin.qq.com"),
+        ("https://another.idc.example", None, "https://ilinkai.weixin.qq.com"),
+        ("http://127.0.0.1:8000", None, "http://127.0.0.1:8000"),
+        ("http://localhost:8000/x", None, "http://localhost:8000/x"),
+        ("http://[::1]:8000", None, "http://[::1]:8000"),
+        ("http://127.0.0.1:8000", "https://login.example/", "https://login.example"),
+        ("http://10.0.0.1", "http://10.0.0.1", "http://10.0.0.1"),
+    ],
+)
+def test_a_login_begins_at_the_platforms_own_address_but_for_a_simulator(
+    base_url: str, login_base_url: Optional[str], begins_at: str
+) -> None:
+    assert login_server(WeixinConfig(token="", base_url=base_url, login_base_url=login_base_url)) == begins_at

@@ -325,7 +325,7 @@ BAD_CALLS = {
     "typing to nobody": lambda client, path: client.send_typing(""),
     "an empty bot token": lambda client, path: client.set_token(""),
     "a token with a line end": lambda client, path: client.set_token("a\nb"),
-    "only Markdown": lambda client, path: client.send_text("alice", "![a](b)"),
+    "only Markdown": lambda client, path: client.send_text("alice", "![]()"),
 }
 
 

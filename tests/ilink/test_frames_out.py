@@ -60,7 +60,7 @@ def test_tool_calls_say_when_and_whether_they_are_done():
 
 
 def test_an_upload_is_announced_in_full():
-    body = outbound.upload_request("a.MP4", to="u", filekey=bytes(16), key=KEY, size=100, md5_hex="m", cipher_size=112)
+    body = outbound.upload_request("video", to="u", filekey=bytes(16), key=KEY, size=100, md5_hex="m", cipher_size=112)
     assert body == {
         "filekey": "00" * 16,
         "media_type": 2,

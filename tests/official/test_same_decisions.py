@@ -130,7 +130,9 @@ def test_files_are_sent_as_the_same_kind(ilink_node: Node) -> None:
     names = [*NAMES, "no extension", ".png", "a.tar.gz", "a.png.txt", "a.", "目录.PNG", "dir.png/file"]
     mimes = mapped(ilink_node, "media/mime.js", "getMimeFromFilename", *([name] for name in names))
     kinds = [mime.split("/")[0] if mime.split("/")[0] in ("image", "video") else "file" for mime in mimes]
-    assert [kind_for(name) for name in names] == kinds
+    unsure = (".webp", ".webm", ".mkv", ".avi")  # not every WeChat shows them, so they go as files unless asked
+    wanted = ["file" if name.lower().endswith(unsure) else kind for name, kind in zip(names, kinds)]
+    assert [kind_for(name) for name in names] == wanted
 
 
 @pytest.mark.parametrize("size", [0, 1, 15, 16, 17, 1000, 65536])

@@ -11,7 +11,7 @@ from ..errors import ConfigError, TransportError
 from ..log import get_logger
 from ..runtime.http import HttpDoor, HttpReply
 from . import endpoints
-from .config import WeixinConfig, check_token
+from .config import WeixinConfig, check_token, login_server
 from .endpoints import Endpoint
 from .errors import decode_answer, error_for
 from .jsontext import dump_json
@@ -63,7 +63,7 @@ class ILinkApi:
 
     @property
     def base_url(self) -> str:
-        """The server in use. Logins begin at that of the config all the same."""
+        """The server in use. Logins begin elsewhere: at login_base_url of the config."""
         return self._account[0]
 
     def set_token(self, token: str, *, base_url: Optional[str] = None) -> None:
@@ -93,8 +93,12 @@ class ILinkApi:
         """One getupdates, its answer as it came; for the poll loop, which judges it by itself."""
         return self._post(endpoints.GET_UPDATES, endpoints.updates_body(get_updates_buf), timeout, door=self._polls)
 
-    def send_message(self, msg: Union[WeixinMessage, Mapping[str, Any]]) -> SendReply:
+    def send_message(
+        self, msg: Union[WeixinMessage, Mapping[str, Any]], *, timeout: Optional[float] = None
+    ) -> SendReply:
         """Send one message. Errors carry its client_id; a TransportError says whether it may have gone out.
+
+        timeout: whole deadline in seconds, None for api_timeout.
 
         ConfigError, before anything is sent, for what is no message or cannot be written as JSON.
         """
@@ -105,12 +109,14 @@ class ILinkApi:
         wire = msg
         client_id = wire.get("client_id")
         body = endpoints.send_body(wire)
-        return self._call(endpoints.SEND_MESSAGE, body, SendReply, client_id=client_id, empty_ok=True)
+        patience = check_patience("timeout", timeout)
+        return self._call(endpoints.SEND_MESSAGE, body, SendReply, client_id=client_id, empty_ok=True, timeout=patience)
 
-    def get_upload_url(self, request: Mapping[str, Any]) -> UploadUrlReply:
+    def get_upload_url(self, request: Mapping[str, Any], *, timeout: Optional[float] = None) -> UploadUrlReply:
         """Announce a file; *request* has the fields of docs/protocol/ilink, 5."""
         request = _guarded(request)
-        return self._call(endpoints.GET_UPLOAD_URL, dict(request), UploadUrlReply)
+        patience = check_patience("timeout", timeout)
+        return self._call(endpoints.GET_UPLOAD_URL, dict(request), UploadUrlReply, timeout=patience)
 
     def get_config(self, user_id: str, context_token: Optional[str] = None) -> ConfigReply:
         """What the platform says about a conversation, the typing ticket above all."""
@@ -137,7 +143,7 @@ class ILinkApi:
         """Ask for a QR code to log in with. Carries no token of its own, and *local_tokens*, newest first."""
         local_tokens = hide(local_tokens)
         endpoint = endpoints.GET_QR_CODE
-        url = endpoints.endpoint_url(self._config.base_url, endpoint, bot_type=bot_type or endpoints.BOT_TYPE)
+        url = endpoints.endpoint_url(login_server(self._config), endpoint, bot_type=bot_type or endpoints.BOT_TYPE)
         body = endpoints.qr_code_body(local_tokens)
         return self._login_call(endpoint, url, body, QrCodeReply, _secret_values(body))
 
@@ -153,7 +159,7 @@ class ILinkApi:
         qrcode, verify_code = hide(qrcode), hide(verify_code)
         patience = check_patience("timeout", timeout)
         endpoint = endpoints.GET_QR_STATUS
-        base = base_url or self._config.base_url
+        base = base_url or login_server(self._config)
         url = endpoints.endpoint_url(base, endpoint, qrcode=qrcode, verify_code=verify_code)
         return self._login_call(endpoint, url, None, QrStatusReply, (qrcode, verify_code or Secret("")), patience)
 

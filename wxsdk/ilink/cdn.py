@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import random
 import secrets
+import time
 from pathlib import Path
 from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 from urllib.parse import urlsplit
@@ -29,7 +30,8 @@ from .api import ILinkApi
 from .config import WeixinConfig, cdn_ciphers
 from .errors import retry_delay
 from .frames_out import Uploaded, upload_request, wire_key
-from .media import MediaInfo, download_url, saved_name, upload_url
+from .media import MediaInfo, download_url, kind_for, saved_name, upload_url
+from .patience import Patience
 from .wire import UploadUrlReply
 
 log = get_logger(__name__)
@@ -62,8 +64,16 @@ class MediaDoor:
 
     # up
 
-    def upload(self, to: str, source: SourceFile, *, progress: Optional[ProgressCallback] = None) -> Uploaded:
-        """Put a file into the CDN for a message to *to*.
+    def upload(
+        self,
+        to: str,
+        source: SourceFile,
+        *,
+        kind: Optional[str] = None,
+        progress: Optional[ProgressCallback] = None,
+        patience: Optional[Patience] = None,
+    ) -> Uploaded:
+        """Put a file into the CDN for a message to *to*, in which it goes as *kind* (None: by its name).
 
         Raises UploadFailed when the CDN did not take it, the ApiError or TransportError of the announcement, and what
         *progress* raises.
@@ -72,9 +82,16 @@ class MediaDoor:
         key, filekey = SecretBytes(secrets.token_bytes(KEY_BYTES)), SecretBytes(secrets.token_bytes(KEY_BYTES))
         size = cipher_size(source.size)
         request = upload_request(
-            source.name, to=to, filekey=filekey, key=key, size=source.size, md5_hex=source.md5_hex(), cipher_size=size
+            kind or kind_for(source.name),
+            to=to,
+            filekey=filekey,
+            key=key,
+            size=source.size,
+            md5_hex=source.md5_hex(),
+            cipher_size=size,
         )
-        reply = self._announce(request)
+        patience = patience or Patience(time.monotonic)
+        reply = self._announce(request, patience)
         url = upload_url(reply, filekey.hex(), self._config.cdn_base_url)
         if url is None:
             raise UploadFailed(
@@ -82,17 +99,18 @@ class MediaDoor:
             )
         try:
             hidden = (Secret(filekey.hex()), Secret(key.hex()), wire_key(key))
-            param = self._post(url, source, key, reports, hidden)
+            param = self._post(url, source, key, reports, hidden, patience)
             source.check_unchanged()
             reports.finish(source.size)
         except CallbackRaised as raised:
             raise raised.error from None
         return Uploaded(source.name, source.size, size, param, key)
 
-    def _announce(self, request: dict[str, Any]) -> UploadUrlReply:
+    def _announce(self, request: dict[str, Any], patience: Patience) -> UploadUrlReply:
         for failures in itertools.count(1):
             try:
-                return self._api.get_upload_url(request)
+                patience.check()
+                return self._api.get_upload_url(request, timeout=patience.cap(self._config.api_timeout))
             except (TransportError, ApiError) as error:
                 delay = retry_delay(
                     error,
@@ -101,18 +119,20 @@ class MediaDoor:
                     base=self._config.send_retry_delay,
                     unit=random.random(),
                 )
-                if delay is None or not self._pause(delay):
+                if delay is None or not patience.allows(delay) or not self._pause(delay):
                     raise
         raise AssertionError  # never reached: the count has no end
 
-    def _post(self, url: str, source: SourceFile, key: bytes, progress: Progress, hidden: Sequence[str]) -> Secret:
+    def _post(
+        self, url: str, source: SourceFile, key: bytes, progress: Progress, hidden: Sequence[str], patience: Patience
+    ) -> Secret:
         """Send the ciphertext until the CDN takes it; its download parameter. *hidden*: what no error may repeat."""
         hidden = (*_query_values(url), *hidden)
         failure = UploadFailed("The CDN did not take the file.", remedy=SEND_AGAIN)
         for attempt in range(1, self._config.upload_tries + 1):
             body = SizedBlocks(cipher_size(source.size), lambda: _ciphertext(source, key, progress))
             try:
-                status, headers = self._try_post(url, body, source.size)
+                status, headers = self._try_post(url, body, patience.cap(_time_for(source.size)))
             except TransportError as error:
                 failure = UploadFailed(f"The CDN could not be reached: {error.what}", remedy=error.remedy)
                 failure.__cause__ = error
@@ -131,13 +151,15 @@ class MediaDoor:
                 if 400 <= status <= 499:
                     break
             log.info("upload try %d of %d failed: %s", attempt, self._config.upload_tries, failure)
+            if not patience.allows(self._config.send_retry_delay * attempt):
+                break
             if attempt < self._config.upload_tries and not self._wait_before(attempt):
                 break
         raise failure
 
-    def _try_post(self, url: str, body: SizedBlocks, size: int) -> Tuple[int, Mapping[str, str]]:
+    def _try_post(self, url: str, body: SizedBlocks, timeout: float) -> Tuple[int, Mapping[str, str]]:
         kind = {"Content-Type": "application/octet-stream"}
-        with self._door.open("POST", url, headers=kind, body=body, timeout=_time_for(size), idle=STALL) as stream:
+        with self._door.open("POST", url, headers=kind, body=body, timeout=timeout, idle=STALL) as stream:
             stream.read_all(MAX_ANSWER)
             return stream.status, stream.headers
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from functools import partial
-from typing import Optional, Union
+from pathlib import Path
+from typing import List, Optional, Union
 
 from ..core.redact import hide
 from ..core.settings import check_patience, check_seconds, server_url
@@ -12,7 +13,7 @@ from ..errors import ConfigError
 from ..health import Health
 from ..log import get_logger
 from ..runtime.clock import Clock
-from ..runtime.files import PathLike, ProgressCallback
+from ..runtime.files import FileLike, PathLike, ProgressCallback
 from ..runtime.forked import tell_of_forks
 from ..runtime.green import check_green_threads
 from ..runtime.health_record import Vitals
@@ -32,6 +33,7 @@ from .in_progress import Desk
 from .inbound import to_inbound
 from .inbox import Entry
 from .login import QrLogin
+from .media import MediaInfo, all_media
 from .outbound_run import OutboundRun
 from .outbox import Outbox, make_outbox
 from .ownership import Ownership, lock_of_bot
@@ -211,12 +213,27 @@ class WeixinClient:
 
     # sending
 
-    def send_text(self, to: str, text: str, context_token: Optional[str] = None) -> SendResult:
+    def send_text(
+        self,
+        to: str,
+        text: str,
+        context_token: Optional[str] = None,
+        *,
+        client_id: Optional[str] = None,
+        timeout: Optional[float] = None,
+        reply_to: Optional[str] = None,
+    ) -> SendResult:
         """Send *text* to the user *to*, in several messages when it is long.
 
         context_token: None for the newest known one of that user. Messages to one user go out one at a time, in the
         order of the calls, and all of them at the pace of sends_per_second; a failed try is repeated under the same
         client_id, so it cannot be doubled. Returns the last message's result, with all of them in ``parts``.
+
+        client_id: any text of yours, for a send that must not be doubled over a restart. The ids that the messages get
+        follow from it, so a repeat sends the same ones (an id of the platform's form is sent as it is). timeout:
+        seconds for the whole call, its turn, the pace and further tries included; then TransportError of kind
+        "timeout". reply_to: the message_id of the message that is quoted; experimental, since no client of the
+        platform's is known to send quotes, and WeChat may not show it.
 
         Raises ConfigError or Unsupported for unusable arguments and LimitExceeded by the policy "refuse", all before
         anything is sent; TransportError (``may_have_been_sent``, ``client_id``) without a usable answer; SendRejected,
@@ -225,26 +242,59 @@ class WeixinClient:
         """
         context_token = hide(context_token)
         self._ready()
-        return self._sender.send_text(to, text, context_token)
+        return self._sender.send_text(to, text, context_token, client_id=client_id, timeout=timeout, reply_to=reply_to)
 
     def send_media(
         self,
         to: str,
-        path: PathLike,
+        path: FileLike,
         context_token: Optional[str] = None,
         *,
+        filename: Optional[str] = None,
+        kind: Optional[str] = None,
         caption: Optional[str] = None,
         progress: Optional[ProgressCallback] = None,
+        client_id: Optional[str] = None,
+        timeout: Optional[float] = None,
     ) -> SendResult:
         """Upload a file and send it to the user *to*: an image or video as such, anything else (voices too) as a file.
 
+        path: a path, bytes, or a binary file from where it stands. filename: what the user sees, None for the file's
+        own. kind: "image", "video" or "file"; None goes by the name, and what WeChat may not show (WebP, WebM …) as a
+        file. client_id, timeout: as of ``send_text``.
         caption: a text that goes before it, as a message of its own; "" is none. progress(done_bytes, total_bytes): see
         ``MessageContext``. Memory use is constant. Raises as ``send_text`` does, and UploadFailed when the file cannot
         be read or did not reach the CDN; then no message was sent.
         """
         context_token = hide(context_token)
         self._ready()
-        return self._sender.send_media(to, path, context_token, caption=caption, progress=progress)
+        return self._sender.send_media(
+            to,
+            path,
+            context_token,
+            filename=filename,
+            kind=kind,
+            caption=caption,
+            progress=progress,
+            client_id=client_id,
+            timeout=timeout,
+        )
+
+    # receiving files
+
+    def download_media(self, media: MediaInfo, dest: PathLike, *, progress: Optional[ProgressCallback] = None) -> Path:
+        """Fetch and decrypt *media*, outside of a handler as well; see ``MessageContext.download_media``."""
+        return self._media_door.download(media, dest, progress=progress)
+
+    def download_all(self, message: WeixinMessage, folder: PathLike) -> List[Path]:
+        """Fetch every file of *message* into the existing *folder*, in order; the paths come back.
+
+        A voice counts though it has a transcript. The first failure ends it; the files fetched before it stay. Raises
+        as ``download_media`` does.
+        """
+        if not isinstance(message, WeixinMessage):
+            raise ConfigError("What is to be fetched is not a message.", remedy="Give ctx.message.")
+        return [self._media_door.download(media, folder) for media in all_media(message.item_list or [])]
 
     def send_typing(self, to: str) -> None:
         """Show the typing sign to the user *to* for about 5 s. Raises TransportError or ApiError."""

@@ -32,6 +32,7 @@ from ..runtime.account_files import from_environment
 from .endpoints import DEFAULT_BOT_AGENT, client_version_number, sanitise_bot_agent
 from .markdown import IMAGES
 
+LOGIN_SERVER = "https://ilinkai.weixin.qq.com"  # docs/protocol/ilink, 7
 MIN_TEXT_BYTES = 16  # B; below this a code fence cannot be closed and reopened
 CDN_CIPHERS = (
     "DEFAULT"  # OpenSSL's; the CDN needs static RSA, which Python's own choice leaves out; docs/protocol/ilink, 5
@@ -60,6 +61,12 @@ class WeixinConfig:
     markdown_filter: take out of sent texts the Markdown that WeChat cannot show (docs/protocol/ilink, 4).
     markdown_images: "text" to send an image in Markdown as its description and address, "drop" to take it out as the
         official client does (docs/protocol/ilink, 4).
+    resend_without_context_token: send a text that is refused for its context token once more without one; the result
+        is then unconfirmed (some users report that it arrives, others that it is dropped; docs/protocol/ilink, 7).
+    preset_message_id: give each message an id of ours, which a quote of it then names (reported by two projects, not
+        seen live; docs/protocol/ilink, 7).
+    login_base_url: where logins begin; None for the platform's own address, or for base_url when that is on this
+        machine (docs/protocol/ilink, 7).
     max_workers: threads that run handlers. max_queued_messages: messages that may wait for them.
     max_text_bytes: UTF-8 bytes of one text message, longer ones are split (16 KiB measured; docs/protocol/ilink, 4).
     sends_per_second, send_burst: at most *send_burst* messages in any send_burst / sends_per_second seconds; None for
@@ -127,6 +134,9 @@ class WeixinConfig:
     outbox_max_age: float = 86400.0
     outbox_max_count: int = 1000
     markdown_images: str = "text"
+    resend_without_context_token: bool = False
+    preset_message_id: bool = False
+    login_base_url: Optional[str] = None
 
     def __post_init__(self) -> None:
         check_settings(self, CHECKS)
@@ -193,8 +203,19 @@ CHECKS: Dict[str, Check] = {
     "outbox": flag,
     "outbox_max_age": seconds,
     "markdown_images": one_of(*IMAGES),
+    "resend_without_context_token": flag,
+    "preset_message_id": flag,
+    "login_base_url": optional(server("https", "http")),
     "outbox_max_count": count(1),
 }
+
+
+def login_server(config: WeixinConfig) -> str:
+    """Return where a login begins (docs/protocol/ilink, 7); for a base_url on this machine, a simulator's, there."""
+    if config.login_base_url is not None:
+        return config.login_base_url
+    host = urlsplit(config.base_url).hostname or ""
+    return config.base_url if host == "localhost" or host == "::1" or host.startswith("127.") else LOGIN_SERVER
 
 
 def cdn_ciphers(config: WeixinConfig) -> Dict[str, str]:

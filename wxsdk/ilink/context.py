@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable, ContextManager, List, Optional, Union
 
+from ..runtime.files import FileLike
 from .frames_out import SendResult
 from .inbound import Inbound
 from .media import MediaInfo, list_media
@@ -60,15 +61,40 @@ class MessageContext:
         """Every file of the message itself, in its order; those of what it quotes are not among them."""
         return list_media(self.message.item_list or [])
 
-    def reply_text(self, text: str) -> SendResult:
-        """Send *text* to the user; see ``WeixinClient.send_text``."""
-        return self._sender.send_text(self.from_user_id, text)
+    def reply_text(
+        self, text: str, *, client_id: Optional[str] = None, timeout: Optional[float] = None, quote: bool = False
+    ) -> SendResult:
+        """Send *text* to the user; see ``WeixinClient.send_text``. quote: as its reply_to, this message."""
+        return self._sender.send_text(
+            self.from_user_id,
+            text,
+            client_id=client_id,
+            timeout=timeout,
+            reply_to=self.message_id if quote else None,
+        )
 
     def reply_media(
-        self, path: Union[str, Path], *, caption: Optional[str] = None, progress: Optional[Progress] = None
+        self,
+        path: FileLike,
+        *,
+        filename: Optional[str] = None,
+        kind: Optional[str] = None,
+        caption: Optional[str] = None,
+        progress: Optional[Progress] = None,
+        client_id: Optional[str] = None,
+        timeout: Optional[float] = None,
     ) -> SendResult:
         """Send a file to the user; see ``WeixinClient.send_media``."""
-        return self._sender.send_media(self.from_user_id, path, caption=caption, progress=progress)
+        return self._sender.send_media(
+            self.from_user_id,
+            path,
+            filename=filename,
+            kind=kind,
+            caption=caption,
+            progress=progress,
+            client_id=client_id,
+            timeout=timeout,
+        )
 
     def download_media(self, media: MediaInfo, dest: Union[str, Path], *, progress: Optional[Progress] = None) -> Path:
         """Fetch and decrypt *media*; the file's path comes back.

@@ -16,6 +16,7 @@ from .wire import Answer
 STALE_TOKEN = -14  # docs/protocol/ilink, 2
 REJECTED = -2  # docs/protocol/ilink, 4
 BUSY = -1  # docs/protocol/ilink, 4
+UNKNOWN_USER = -3  # docs/protocol/ilink, 7
 NO_INBOUND_YET = -4  # docs/protocol/ilink, 4
 UNREADABLE_CODE = -1_000_000  # ours: ret or errcode is there and is no number
 MAX_ERRMSG_CHARS = 500  # of the server's text that an error repeats
@@ -24,10 +25,30 @@ REMEDIES = {
     STALE_TOKEN: "The bot was probably bound elsewhere: log in again by QR code and give the token to set_token().",
     REJECTED: "The platform allows about 10 messages within 24 h of the user's last one and blocks bursts: "
     "wait for the user to write, and send less often (sends_per_second).",
+    UNKNOWN_USER: "The platform does not know this user: ids are case-sensitive, so give from_user_id as it came.",
     BUSY: "The platform is busy: try again in a few seconds.",
     NO_INBOUND_YET: "The platform knows no conversation with this user: the user must write to the bot first.",
     UNREADABLE_CODE: "The answer's code is not a number: check that base_url leads to the iLink API.",
 }
+_WAIT_FOR_USER = "Wait for the user to write; some users report that resend_without_context_token=True helps at times."
+# Of -2, by what its errmsg says (docs/protocol/ilink, 7).
+REJECTIONS = (
+    (
+        "prepare failed",
+        f"The context_token is missing or too old, or the user wrote more than 24 h ago. {_WAIT_FOR_USER}",
+    ),
+    (
+        "unknown error",
+        f"The conversation's session is stale. {_WAIT_FOR_USER}",
+    ),
+    ("invalid arguments", "The platform refuses this combination of items: send text and media as messages apart."),
+)
+TOKEN_CAUSES = ("prepare failed", "unknown error")  # what a send without context_token is reported to get past
+UNAUTHORIZED = 401  # HTTP; docs/protocol/ilink, 7
+DEAD_TOKEN = (
+    "Users report it for a bot token that is no longer valid: log in again by QR code and give the token to "
+    "set_token(). Otherwise check base_url, and any proxy in between."
+)
 UNKNOWN_REMEDY = "The code is not a documented one: check the arguments, and the token if it goes on."
 
 
@@ -57,8 +78,29 @@ def decode_answer(
         may_have_been_sent=good or status >= 500,
         client_id=client_id,
         status=status,
-        remedy="" if status >= 500 else "Check base_url, and any proxy in between.",
+        remedy=_status_remedy(status),
     )
+
+
+def _status_remedy(status: int) -> str:
+    if status == UNAUTHORIZED:
+        return DEAD_TOKEN
+    return (
+        "The platform has trouble: try again later." if status >= 500 else "Check base_url, and any proxy in between."
+    )
+
+
+def remedy_for(code: int, errmsg: str) -> str:
+    """Return what to do about a refusal with *code*; of -2, by the cause that *errmsg* names."""
+    if code == REJECTED:
+        said = errmsg.lower()
+        return next((remedy for words, remedy in REJECTIONS if words in said), REMEDIES[REJECTED])
+    return REMEDIES.get(code, UNKNOWN_REMEDY)
+
+
+def misses_token(error: ApiError) -> bool:
+    """Return whether *error* refuses a send for its context_token, by what it says."""
+    return error.errcode == REJECTED and any(words in error.errmsg.lower() for words in TOKEN_CAUSES)
 
 
 def code_of(answer: Answer) -> int:
@@ -84,7 +126,7 @@ def error_for(
         scrub(answer.errmsg or "", secrets)[:MAX_ERRMSG_CHARS],
         endpoint=endpoint,
         client_id=client_id,
-        remedy=REMEDIES.get(code, UNKNOWN_REMEDY),
+        remedy=remedy_for(code, answer.errmsg or ""),
     )
 
 

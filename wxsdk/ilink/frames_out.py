@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import re
 from dataclasses import dataclass
 from typing import Any, Dict, Optional, Tuple
 
@@ -14,6 +16,9 @@ from .wire import MessageItemType, MessageState, MessageType, SendReply, UploadM
 
 MAX_ID_CHARS = 512  # of a user id or tool name; real ones have about 40
 GROUP_ENDING = "@chatroom"
+MAX_CLIENT_ID_CHARS = 128  # real ones have about 40; a choice of ours
+_PLATFORM_ID = re.compile(r"([A-Za-z0-9_.-]{1,64}:[0-9]{13})-[0-9a-f]{8}")
+_CLIENT_ID = re.compile(rf"[\x21-\x7e]{{1,{MAX_CLIENT_ID_CHARS}}}")
 TOOL_STATUSES = ("completed", "failed", "blocked", "unknown")  # of tool_call_result_item
 ENCRYPT_TYPE = 1  # of the media we send; docs/protocol/ilink, 5
 _UPLOAD_TYPES = {"image": UploadMediaType.IMAGE, "video": UploadMediaType.VIDEO, "file": UploadMediaType.FILE}
@@ -77,6 +82,40 @@ def check_context_token(token: object) -> Optional[Secret]:
     return Secret(token)
 
 
+def check_client_id(client_id: object) -> Optional[str]:
+    """Return *client_id*, None for None; ConfigError unless it is text that the platform's ids could be."""
+    if client_id is None:
+        return None
+    if not isinstance(client_id, str) or not _CLIENT_ID.fullmatch(client_id):
+        raise ConfigError(
+            "The client_id is not usable.", remedy=f"Give 1 to {MAX_CLIENT_ID_CHARS} printable ASCII characters."
+        )
+    return client_id
+
+
+def check_kind(kind: object, file_name: str) -> str:
+    """Return how a file of this name is sent: as *kind* where that is given; ConfigError when it is not a kind."""
+    if kind is None:
+        return kind_for(file_name)
+    if kind not in _UPLOAD_TYPES:
+        raise ConfigError("The kind of the file is not known.", remedy='Give "image", "video" or "file", or None.')
+    return str(kind)
+
+
+def part_id(client_id: str, index: int, prefix: str) -> str:
+    """Return the id of message *index* of a call that was given *client_id*, of the platform's form.
+
+    It follows from *client_id* alone, so that a repeat, after a restart too, sends the same one. An id that has the
+    form (docs/protocol/ilink, 4) is sent as it is.
+    """
+    known = _PLATFORM_ID.fullmatch(client_id)
+    if known and index == 0:
+        return client_id
+    digest = hashlib.blake2b(f"{client_id}#{index}".encode(), digest_size=10).digest()
+    begin = known.group(1) if known else f"{prefix}:1{int.from_bytes(digest[4:], 'big') % 10**12:012d}"
+    return f"{begin}-{digest[:4].hex()}"
+
+
 def check_tool_call(name: object, call_id: object = None, status: object = "completed") -> None:
     """ConfigError unless these can stand in a tool-call item."""
     given = {"tool name": name} if call_id is None else {"tool name": name, "call_id": call_id}
@@ -94,6 +133,7 @@ def message(
     client_id: str,
     context_token: Optional[str] = None,
     run_id: Optional[str] = None,
+    message_id: Optional[int] = None,
 ) -> Dict[str, Any]:
     """``msg`` of sendMessage, with exactly one item and no field beyond those the platform knows."""
     msg: Dict[str, Any] = {
@@ -108,11 +148,23 @@ def message(
         msg["context_token"] = context_token
     if run_id:
         msg["run_id"] = run_id
+    if message_id is not None:
+        msg["message_id"] = message_id
     return msg
 
 
 def text_item(text: str) -> Dict[str, Any]:
     return {"type": int(MessageItemType.TEXT), "text_item": {"text": text}}
+
+
+def reference(message_id: object) -> Dict[str, Any]:
+    """Return ``ref_msg`` for an answer to the message *message_id*; ConfigError when that is not an id.
+
+    Experimental: no client of the platform's is known to send one, and WeChat may show nothing of it.
+    """
+    if not isinstance(message_id, str) or not _CLIENT_ID.fullmatch(message_id):
+        raise ConfigError("reply_to is not a message id.", remedy="Give the message_id of a MessageContext.")
+    return {"svr_id": message_id, "message_item": {"msg_id": message_id}}
 
 
 def media_item(kind: str, uploaded: Uploaded) -> Dict[str, Any]:
@@ -155,12 +207,15 @@ def wire_key(key: bytes) -> Secret:
 
 
 def upload_request(
-    file_name: str, *, to: str, filekey: bytes, key: bytes, size: int, md5_hex: str, cipher_size: int
+    kind: str, *, to: str, filekey: bytes, key: bytes, size: int, md5_hex: str, cipher_size: int
 ) -> Dict[str, Any]:
-    """The body of getUploadUrl for a file of this name. filekey, key: 16 random bytes each. Sizes are bytes."""
+    """Return the body of getUploadUrl for a file that goes as *kind*.
+
+    filekey, key: 16 random bytes each. Sizes are bytes.
+    """
     return {
         "filekey": Secret(filekey.hex()),
-        "media_type": int(_UPLOAD_TYPES[kind_for(file_name)]),
+        "media_type": int(_UPLOAD_TYPES[kind]),
         "to_user_id": to,
         "rawsize": size,
         "rawfilemd5": md5_hex,

@@ -13,7 +13,7 @@ from ..errors import ApiError, ConfigError, LoginError, TransportError, WxError
 from ..log import get_logger
 from ..runtime.clock import Clock
 from .api import ILinkApi
-from .config import WeixinConfig
+from .config import WeixinConfig, login_server
 from .login_rules import (
     LOGIN_TIMEOUT,
     Action,
@@ -87,9 +87,10 @@ class QrLoginSession:
 
 
 class QrLogin:
-    """The login at the server of a client's config, until it is redirected. Any thread may use it; every call blocks.
+    """The login at login_base_url of a client's config, until it is redirected.
 
-    Nothing here changes a client or stores anything: the token is in the LoginStatus.
+    Any thread may use it; every call blocks. Nothing here changes a client or stores anything: the token is in the
+    LoginStatus.
     """
 
     def __init__(self, config: WeixinConfig, api: ILinkApi, clock: Optional[Clock] = None) -> None:
@@ -107,7 +108,7 @@ class QrLogin:
         if isinstance(local_tokens, (str, bytes)) or not all(isinstance(token, str) for token in local_tokens):
             raise ConfigError("local_tokens is no list of tokens.", remedy="Give the known tokens, newest first.")
         reply = check_code(self._get_code(bot_type, local_tokens))
-        return QrLoginSession(str(reply.qrcode), str(reply.qrcode_img_content), self._config.base_url)
+        return QrLoginSession(str(reply.qrcode), str(reply.qrcode_img_content), login_server(self._config))
 
     def _get_code(self, bot_type: Optional[str], local_tokens: Sequence[str]) -> QrCodeReply:
         """Ask for a code; once more without *local_tokens* when they are refused (docs/protocol/ilink, 7)."""

@@ -24,7 +24,7 @@ from ..core.redact import Secret
 from ..core.settings import check_seconds, check_url
 from ..errors import ConfigError, LoginError, TransportError, WxError
 from ..log import get_logger
-from .config import WeixinConfig
+from .config import WeixinConfig, login_server
 from .wire import QrCodeReply, QrStatusReply
 
 log = get_logger(__name__)
@@ -128,7 +128,7 @@ class Step:
 
 def begin(config: WeixinConfig, now: float, timeout: float = LOGIN_TIMEOUT) -> Dance:
     """A login that may take *timeout* seconds in all. ConfigError for a nonsense timeout."""
-    return Dance(config.base_url, now + check_seconds("timeout", timeout, above_zero=True))
+    return Dance(login_server(config), now + check_seconds("timeout", timeout, above_zero=True))
 
 
 def check_code(reply: QrCodeReply) -> QrCodeReply:
@@ -142,7 +142,7 @@ def after_code(dance: Dance, config: WeixinConfig, now: float) -> Dance:
     """Another code was fetched and is shown: everything about the last one is over, the redirect too."""
     return dataclasses.replace(
         dance,
-        base_url=config.base_url,
+        base_url=login_server(config),
         codes=dance.codes + 1,
         code_ends=now + CODE_LIFE,
         code_failures=0,
@@ -284,7 +284,7 @@ def _api_url(url: Optional[str], base_url: str, config: WeixinConfig) -> str:
             # The platform made the token, so it may say where it serves; but a person should know.
             log.warning("the API of the new token is at %s, outside of %s and login_hosts", parts.netloc, HOME_DOMAIN)
         return address
-    same = any(parts[:2] == urlsplit(known)[:2] for known in (base_url, config.base_url))
+    same = any(parts[:2] == urlsplit(known)[:2] for known in (base_url, config.base_url, login_server(config)))
     if same or (_is_loopback(address) and _is_loopback(config.base_url)):
         return address
     log.warning(

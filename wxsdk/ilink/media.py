@@ -15,8 +15,8 @@ from ..core.redact import Secret
 from .wire import CDNMedia, MessageItem, MessageItemType, UploadUrlReply
 
 _EXTENSIONS = {  # what WeChat shows as picture or video; anything else goes as a file
-    "image": (".png", ".jpg", ".jpeg", ".gif", ".webp", ".bmp"),
-    "video": (".mp4", ".mov", ".webm", ".mkv", ".avi"),
+    "image": (".png", ".jpg", ".jpeg", ".gif", ".bmp"),
+    "video": (".mp4", ".mov"),
 }
 # Of a file without a name whose first bytes say nothing: what phones send.
 _DEFAULT_EXTENSIONS = {"image": ".jpg", "video": ".mp4", "file": ".bin", "voice": ".silk"}
@@ -76,6 +76,17 @@ def list_media(items: Iterable[MessageItem]) -> List[MediaInfo]:
     return [media for media in found if media is not None and _downloadable(media)]
 
 
+def all_media(items: Iterable[MessageItem]) -> List[MediaInfo]:
+    """Return every downloadable file of *items*, in their order; a voice counts though it has a transcript."""
+    found = []
+    for item in items:
+        read = _READERS.get(item_kind(item) or 0)
+        info = None if read is None else _voice(item, spoken=True) if read is _voice else read(item)
+        if info is not None and _downloadable(info):
+            found.append(info)
+    return found
+
+
 def _image(item: MessageItem) -> Optional[MediaInfo]:
     image = item.image_item
     if image is None or image.media is None:
@@ -99,9 +110,9 @@ def _file(item: MessageItem) -> Optional[MediaInfo]:
     return MediaInfo("file", file.file_name or None, _size(size), file.media)
 
 
-def _voice(item: MessageItem) -> Optional[MediaInfo]:
+def _voice(item: MessageItem, *, spoken: bool = False) -> Optional[MediaInfo]:
     voice = item.voice_item
-    if voice is None or voice.media is None or voice.text:
+    if voice is None or voice.media is None or (voice.text and not spoken):
         return None
     return MediaInfo("voice", None, None, voice.media)
 

@@ -6,7 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Optional
 
 from ..errors import ConfigError
-from ..runtime.files import PathLike, ProgressCallback
+from ..runtime.files import FileLike, ProgressCallback
 from .frames_out import SendResult, check_context_token, check_recipient
 from .jsontext import check_whole_characters
 
@@ -37,11 +37,24 @@ class OutboundRun:
         return self._sender.send_text(self._to, text, self._context_token, run_id=self.run_id)
 
     def send_media(
-        self, path: PathLike, *, caption: Optional[str] = None, progress: Optional[ProgressCallback] = None
+        self,
+        path: FileLike,
+        *,
+        filename: Optional[str] = None,
+        kind: Optional[str] = None,
+        caption: Optional[str] = None,
+        progress: Optional[ProgressCallback] = None,
     ) -> SendResult:
-        """Send a file as a part of the run."""
+        """Send a file as a part of the run; see ``WeixinClient.send_media``."""
         return self._sender.send_media(
-            self._to, path, self._context_token, caption=caption, progress=progress, run_id=self.run_id
+            self._to,
+            path,
+            self._context_token,
+            filename=filename,
+            kind=kind,
+            caption=caption,
+            progress=progress,
+            run_id=self.run_id,
         )
 
     def tool_call_start(self, name: str, call_id: Optional[str] = None) -> SendResult:

@@ -11,9 +11,10 @@ from ..log import get_logger
 from ..runtime.clock import Clock, Event
 from ..runtime.forked import tell_of_forks
 from ..runtime.store import Change, Put, Store
-from ..runtime.turns import KeyedTurns
+from ..runtime.turns import KeyedTurns, TurnTimeout
 from .config import WeixinConfig
 from .pacing import Pacer
+from .patience import Patience
 from .send_limits_rules import Quota, QuotaLedger, Tally
 from .tables import QUOTA
 
@@ -71,19 +72,35 @@ class Allowance:
         with self._lock:
             self._known().clear()
 
-    def await_slot(self, client_id: str) -> None:
-        """Wait until the next message may go out. ConnectionLost when the client is shut down first."""
-        wait = partial(self._await_slot, self._ended)
-        if not (self._line.in_turn("", wait) if self._pacer.paces else wait()):
-            raise ConnectionLost("The client was shut down before the message went out.", client_id=client_id)
+    def await_slot(self, client_id: str, patience: Optional[Patience] = None) -> None:
+        """Wait until the next message may go out.
 
-    def _await_slot(self, ended: Event) -> bool:
-        """True with a slot; False when *ended* is set first. The caller is the first in line."""
+        Raises ConnectionLost when the client is shut down first, TransportError when *patience* is over.
+        """
+        patience = patience or Patience(self._clock.now)
+        wait = partial(self._await_slot, self._ended, patience)
+        try:
+            has_slot = self._line.in_turn("", wait, patience.left) if self._pacer.paces else wait()
+        except TurnTimeout:
+            raise patience.over(client_id) from None
+        if not has_slot:
+            patience.check(client_id)
+            raise ConnectionLost(
+                "The client was shut down before the message went out.",
+                client_id=client_id,
+                remedy="Send it again when the client runs, or keep it in client.outbox.",
+            )
+
+    def _await_slot(self, ended: Event, patience: Patience) -> bool:
+        """True with a slot; False when *ended* is set, or *patience* over, first. The caller is the first in line."""
         while not ended.is_set():
             with self._lock:
                 delay = self._pacer.next_slot(self._clock.now())
             if delay <= 0:
                 return not ended.is_set()
+            if not patience.allows(delay):
+                ended.wait(patience.cap(delay))
+                return False
             ended.wait(delay)
         return False
 

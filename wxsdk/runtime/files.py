@@ -5,18 +5,26 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import io
 import os
+import re
 import secrets
 import stat
+import tempfile
 from pathlib import Path
-from typing import Any, Callable, Iterator, List, Optional, Union
+from typing import Any, BinaryIO, Callable, Iterator, List, Optional, Union
 
 from ..core.filenames import HEAD_BYTES, unique_in
 from ..errors import ConfigError, DownloadFailed, UploadFailed
 
 HASH_BLOCK = 1024 * 1024  # bytes read at a time; MD5 is no faster with more
 
+SPOOL_BYTES = 1024 * 1024  # of a file that cannot seek, held in memory; what is beyond goes to the disk
+UNNAMED = "file.bin"  # of bytes that have no name
+READ_REMEDY = "Check that the file is there and may be read."
+
 PathLike = Union[str, "os.PathLike[str]"]
+FileLike = Union[PathLike, bytes, bytearray, memoryview, BinaryIO]
 ProgressCallback = Callable[[int, int], Any]
 
 
@@ -63,15 +71,15 @@ class SourceFile:
     Raises UploadFailed when it cannot be read, ConfigError when *path* is no path of a file.
     """
 
-    def __init__(self, path: PathLike) -> None:
+    def __init__(self, path: PathLike, filename: Optional[str] = None) -> None:
         checked = check_path(path, "path")
-        self.name = checked.name.encode("utf-8", "replace").decode("utf-8")
+        self.name = filename or checked.name.encode("utf-8", "replace").decode("utf-8")
         try:
-            self._file = open(checked, "rb", buffering=0, opener=_open_at_once)  # noqa: SIM115  closed by __exit__
+            self._file: Any = open(checked, "rb", buffering=0, opener=_open_at_once)  # noqa: SIM115  closed by __exit__
         except IsADirectoryError as exc:
             raise ConfigError("The path leads to a folder.", remedy="Give the path of a file.") from exc
         except OSError as exc:
-            raise UploadFailed(f"The file {self.name!r} cannot be read ({exc.strerror}).") from exc
+            raise UploadFailed(f"The file {self.name!r} cannot be read ({exc.strerror}).", remedy=READ_REMEDY) from exc
         before = os.fstat(self._file.fileno())
         if not stat.S_ISREG(before.st_mode):
             self._file.close()
@@ -120,11 +128,105 @@ class SourceFile:
                     break
                 filled += count
         except OSError as exc:
-            raise UploadFailed(f"The file {self.name!r} cannot be read ({exc.strerror}).") from exc
+            raise UploadFailed(f"The file {self.name!r} cannot be read ({exc.strerror}).", remedy=READ_REMEDY) from exc
         return filled
 
     def _changed(self) -> UploadFailed:
         return UploadFailed(f"The file {self.name!r} changed while it was sent.", remedy="Send it again.")
+
+
+class HeldSource(SourceFile):
+    """Bytes, or an open binary file from where it stands, to be sent. The file is not closed.
+
+    A file that cannot seek is first copied, beyond SPOOL_BYTES to the disk. Raises UploadFailed when it cannot be read,
+    ConfigError when it is not open for reading in binary mode.
+    """
+
+    def __init__(self, file: Any, filename: Optional[str] = None) -> None:
+        given = getattr(file, "name", None)
+        self.name = filename or (os.path.basename(given) if isinstance(given, str) else "") or UNNAMED
+        self._spool: Optional[Any] = None
+        with self._reading():
+            source = io.BytesIO(file) if isinstance(file, (bytes, bytearray, memoryview)) else file
+            if not source.seekable():
+                self._spool = source = self._copied(source)
+            self._file = source
+            self._start = source.tell()
+            self.size = max(source.seek(0, os.SEEK_END) - self._start, 0)
+
+    def __exit__(self, *_: object) -> None:
+        if self._spool is not None:
+            self._spool.close()
+
+    def check_unchanged(self) -> None:
+        """UploadFailed when the file has another length than it had when it was opened."""
+        with self._reading():
+            changed = self._file.seek(0, os.SEEK_END) - self._start != self.size
+        if changed:
+            raise self._changed()
+
+    def blocks(self, buffer: memoryview) -> Iterator[memoryview]:
+        """The content from where the file stood, in pieces that lie in *buffer*, full ones but for the last."""
+        with self._reading():
+            self._file.seek(self._start)
+        left = self.size
+        while left:
+            wanted = min(left, len(buffer))
+            filled = self._fill(buffer[:wanted])
+            if filled < wanted:
+                raise self._changed()
+            left -= filled
+            yield buffer[:filled]
+
+    def _fill(self, target: memoryview) -> int:
+        filled = 0
+        with self._reading():
+            while filled < len(target):
+                piece = self._file.read(len(target) - filled)
+                if not piece:
+                    break
+                target[filled : filled + len(piece)] = piece
+                filled += len(piece)
+        return filled
+
+    def _copied(self, file: Any) -> Any:
+        spool = tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES)  # noqa: SIM115  closed by __exit__
+        while piece := file.read(HASH_BLOCK):
+            spool.write(piece)
+        spool.seek(0)
+        return spool
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as exc:
+            raise UploadFailed(f"The file {self.name!r} cannot be read ({exc.strerror}).", remedy=READ_REMEDY) from exc
+        except (AttributeError, TypeError, ValueError) as exc:
+            raise ConfigError(
+                "What is to be sent is not a file that is open for reading in binary mode.",
+                remedy='Give a path, bytes, or a file opened with "rb".',
+            ) from exc
+
+
+def open_source(file: FileLike, filename: Optional[str] = None) -> SourceFile:
+    """Open what is to be sent: a path, bytes, or a binary file. A context manager comes back.
+
+    filename: what the receiver sees; None for the file's own name. Raises as SourceFile and HeldSource do.
+    """
+    if filename is not None:
+        filename = check_filename(filename)
+    if isinstance(file, (str, os.PathLike)):
+        return SourceFile(file, filename)
+    return HeldSource(file, filename)
+
+
+def check_filename(filename: object) -> str:
+    """Return the last part of *filename*; ConfigError when nothing of it is a name."""
+    name = re.split(r"[/\\]", filename)[-1].strip() if isinstance(filename, str) else ""
+    if not name or not name.isprintable():
+        raise ConfigError("The filename is not usable.", remedy='Give a name such as "report.pdf".')
+    return name
 
 
 class OutputFile:

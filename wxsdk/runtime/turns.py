@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Callable, Dict, Hashable, Optional, TypeVar
 
 from .forked import tell_of_forks
 
 T = TypeVar("T")
+
+
+class TurnTimeout(Exception):
+    """The turn did not come in time; the place in the line is given up."""
 
 
 class _Place:
@@ -18,9 +23,20 @@ class _Place:
         self.left.acquire()
         self.before: Optional[_Place] = None  # whom it waits for; None once nobody is left
 
-    def wait(self) -> None:
-        """Wait until all before have left. Interrupted at any point, it has taken nothing from those behind."""
+    def wait(self, timeout: Optional[float] = None) -> None:
+        """Wait until all before have left. Interrupted at any point, it has taken nothing from those behind.
+
+        Raises TurnTimeout after *timeout* seconds.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
         while self.before is not None:
+            if deadline is not None:
+                left = self.before.left
+                if not left.acquire(timeout=max(deadline - time.monotonic(), 0.0)):
+                    raise TurnTimeout
+                left.release()
+                self.before = self.before.before
+                continue
             with self.before.left:  # nobody but the next in line takes it, and gives it back at once
                 self.before = self.before.before  # not None: that one left before its turn had come
 
@@ -47,14 +63,17 @@ class KeyedTurns:
                 place = place.before
         return count
 
-    def in_turn(self, key: Hashable, work: Callable[[], T]) -> T:
-        """Wait for the caller's turn; what *work* returns or raises, called in it."""
+    def in_turn(self, key: Hashable, work: Callable[[], T], timeout: Optional[float] = None) -> T:
+        """Wait for the caller's turn, and return or raise what *work* does, called in it.
+
+        Raises TurnTimeout when the turn does not come within *timeout* seconds.
+        """
         place = _Place()
         try:
             with self._lock:
                 place.before = self._last.get(key)
                 self._last[key] = place
-            place.wait()
+            place.wait(timeout)
             return work()
         finally:
             place.left.release()
