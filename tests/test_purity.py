@@ -31,7 +31,9 @@ SHELL = {
         """api cdn client context handler in_progress inbox login outbound_run outbox ownership poll received run
         send_limits sending state tokens typing_indicator"""
     ),
-    "aibot": words("ack_calls acks client connection delivery download inbox outbox run sending stream ticker upload"),
+    "aibot": words(
+        "ack_calls acks client connection delivery download inbox outbox parts run sending stream ticker upload"
+    ),
     "callback": words("client desk exchange keeper received response_url stream"),
 }
 # Callback mode has the messages and cards of the WebSocket, so it may use what reads and checks them.

@@ -11,18 +11,21 @@ import pytest
 from tests.aibot.stubs import StubDoor, StubWs
 from wxsdk.aibot import connection as connection_module
 from wxsdk.aibot.acks import Replies
+from wxsdk.aibot.callbacks import Callbacks
 from wxsdk.aibot.config import WSClientOptions
-from wxsdk.aibot.connection import SKIPS_LOGGED, Connection, Listener
+from wxsdk.aibot.connection import SKIPS_LOGGED, Connection, RunListener
 from wxsdk.aibot.connection_rules import State
 from wxsdk.aibot.frames import FrameKind, WsFrame, classify
 from wxsdk.aibot.logger import BotLog
+from wxsdk.aibot.parts import Parts
+from wxsdk.aibot.seen import SeenIds
 from wxsdk.errors import ReconnectExhausted, TransportError, WxError
 from wxsdk.testing import FakeClock
 
 REFUSED = TransportError("The connection failed or was cut (Connection refused).", kind="tcp")
 
 
-class News(Listener):
+class News(RunListener):
     """What the connection told, in order."""
 
     def __init__(self) -> None:
@@ -89,16 +92,9 @@ class Stage:
         options = WSClientOptions("bot", "the-secret", **settings)
         self.replies = Replies(options, self.clock)
         self.door = door(*outcomes)
-        self.connection = Connection(
-            options,
-            clock=self.clock,
-            door=self.door,  # type: ignore[arg-type]
-            replies=self.replies,
-            listener=self.news,
-            log=BotLog(self.log, ("the-secret",)),
-            number=1,
-            unit=lambda: 0.5,
-        )
+        log = BotLog(self.log, ("the-secret",))
+        parts = Parts(options, self.clock, log, Callbacks(), SeenIds(9), self.door, self.replies)
+        self.connection = Connection(parts, self.news, number=1, unit=lambda: 0.5)
         self.connection.start()
         return self.connection
 

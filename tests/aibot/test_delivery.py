@@ -7,14 +7,17 @@ from typing import Any, Iterator, List, Optional
 
 import pytest
 
+from wxsdk.aibot.acks import Replies
 from wxsdk.aibot.callbacks import Callbacks
 from wxsdk.aibot.config import WSClientOptions
 from wxsdk.aibot.delivery import UNHEARD_LOGGED, Delivery
 from wxsdk.aibot.frames import WsFrame
 from wxsdk.aibot.logger import BotLog
+from wxsdk.aibot.parts import Parts
 from wxsdk.aibot.seen import SeenIds
 from wxsdk.errors import Overloaded
 from wxsdk.runtime.clock import Clock
+from wxsdk.runtime.wsock import WsDoor
 from wxsdk.testing import FakeClock
 
 
@@ -29,7 +32,8 @@ class Desk:
         self.callbacks = Callbacks()
         self.errors: List[BaseException] = []
         self.callbacks.on_error(self.errors.append)
-        self.delivery = Delivery(options, self.callbacks, SeenIds(100), self.clock, BotLog(None, ()), 1)
+        log, replies = BotLog(None, ()), Replies(options, self.clock)
+        self.delivery = Delivery(Parts(options, self.clock, log, self.callbacks, SeenIds(100), WsDoor(), replies), 1)
 
     def drain(self) -> None:
         assert self.delivery.drain(self.clock.now() + 10)

@@ -11,6 +11,7 @@ from wxsdk.aibot.acks import Replies
 from wxsdk.aibot.callbacks import Callbacks
 from wxsdk.aibot.config import WSClientOptions
 from wxsdk.aibot.logger import BotLog
+from wxsdk.aibot.parts import Parts
 from wxsdk.aibot.run import Run
 from wxsdk.aibot.seen import SeenIds
 from wxsdk.runtime.clock import Clock
@@ -29,14 +30,10 @@ class Life:
         self.ws, self.clock, self.callbacks = StubWs(), Clock(), Callbacks()
         self.order: List[str] = []
         door: Any = StubDoor(self.ws)
+        replies = Replies(options, self.clock)
+        parts = Parts(options, self.clock, BotLog(None, ()), self.callbacks, SeenIds(100), door, replies)
         self.run = Run(
-            options,
-            callbacks=self.callbacks,
-            seen=SeenIds(100),
-            door=door,
-            replies=Replies(options, self.clock),
-            clock=self.clock,
-            log=BotLog(None, ()),
+            parts,
             on_ready=lambda: self.order.append("ready"),
             on_over=lambda: self.order.append("over"),
         )

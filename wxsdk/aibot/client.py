@@ -32,6 +32,7 @@ from .inbox import Inbox
 from .kick_note import binds, kicked_before, note_of
 from .logger import BotLog
 from .outbox import Outbox, make_outbox
+from .parts import Parts
 from .run import Run
 from .seen import SeenIds
 from .sending import Sending
@@ -281,19 +282,8 @@ class WSClient(Callbacks, Sending):
         self._door.resume()
         if self._run is not None:
             self._earlier.add(self._run, self._clock.now())
-        run = self._run = Run(
-            self.options,
-            callbacks=self,
-            seen=self._seen,
-            door=self._door,
-            replies=self._replies,
-            clock=self._clock,
-            log=self._log,
-            inbox=self._inbox,
-            receiver=self._receiver,
-            on_ready=self._postbox.wake,
-            on_over=self._over,
-        )
+        parts = Parts(self.options, self._clock, self._log, self, self._seen, self._door, self._replies, self._inbox)
+        run = self._run = Run(parts, receiver=self._receiver, on_ready=self._postbox.wake, on_over=self._over)
         if run.intake is not None:
             run.intake.start(left_over)
         run.connection.start()

@@ -14,18 +14,15 @@ from typing import Callable, Deque, Dict, List, Optional, Tuple
 
 from ..core.redact import Secret
 from ..errors import ConnectionLost, TransportError, WxError
-from ..runtime.clock import Clock
 from ..runtime.worker import Joinable, Worker
-from ..runtime.wsock import TEXT, WsConnection, WsDoor
+from ..runtime.wsock import TEXT, WsConnection
 from . import frames_out as outgoing
-from .acks import Replies
-from .config import WSClientOptions
 from .connection_rules import Connect, Drop, Effect, End, Policy, Ready, Session, State, Subscribe, Wait
 from .errors import NOT_SUBSCRIBED, error_of
 from .frames import FrameKind, Skipped, WsCmd, WsFrame, classify, is_kick, parse_frame
 from .heartbeat import Beat, Heartbeat
 from .ids import generate_req_id
-from .logger import BotLog
+from .parts import Parts
 from .ticker import Ticker, Timer
 
 SKIPS_LOGGED = 20  # odd frames of one run that are worth a warning; a hostile server must not fill the disk
@@ -33,8 +30,8 @@ SKIPS_LOGGED = 20  # odd frames of one run that are worth a warning; a hostile s
 SUBSCRIBE, PING = WsCmd.SUBSCRIBE.value, WsCmd.HEARTBEAT.value
 
 
-class Listener:
-    """What a connection tells. Called on the reader, so nothing here may wait; by default nothing is done."""
+class RunListener:
+    """Hears what happens to a connection; by default does nothing. Called on the reader, so nothing here may wait."""
 
     def connected(self) -> None:
         """The socket is open."""
@@ -63,24 +60,19 @@ class Connection:
 
     def __init__(
         self,
-        options: WSClientOptions,
-        *,
-        clock: Clock,
-        door: WsDoor,
-        replies: Replies,
-        listener: Listener,
-        log: BotLog,
+        parts: Parts,
+        listener: RunListener,
         number: int,
         unit: Callable[[], float] = random.random,
     ) -> None:
-        self._options = options
-        self._clock = clock
-        self._door = door
-        self._replies = replies
+        self._options = parts.options
+        self._clock = parts.clock
+        self._door = parts.door
+        self._replies = parts.replies
+        self._log = parts.log
         self._listener = listener
-        self._log = log
         self._unit = unit
-        self._session = Session(Policy.of(options))
+        self._session = Session(Policy.of(parts.options))
         self._changed = threading.Condition(threading.Lock())  # guards the session
         self._last_effects: List[Effect] = []
         self._ws: Optional[WsConnection] = None
@@ -91,9 +83,9 @@ class Connection:
         self._beat: Optional[Heartbeat] = None
         self._beat_lock = threading.Lock()
         self._reader = Worker(f"wxsdk-aibot-read-{number}", self._run, self._crashed)
-        self.ticker = Ticker(clock)
+        self.ticker = Ticker(parts.clock)
         self.ended_by: Optional[WxError] = None
-        self.since = clock.wall()
+        self.since = parts.clock.wall()
         self._do: Dict[type, Callable[..., List[Effect]]] = {
             Connect: self._connect,
             Subscribe: self._subscribe,

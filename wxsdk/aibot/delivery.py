@@ -11,15 +11,12 @@ from typing import Any, Dict, List, Optional, Set, Tuple
 
 from ..errors import Overloaded
 from ..runtime import hooks
-from ..runtime.clock import Clock
 from ..runtime.dispatch import KeyedDispatcher, Task
-from .callbacks import Callbacks, Handler
+from .callbacks import Handler
 from .checks import EVENT_WINDOW
-from .config import WSClientOptions
 from .frames import WsCmd, WsFrame, is_urgent
 from .inbox import Intake
-from .logger import BotLog
-from .seen import SeenIds
+from .parts import Parts
 
 UNHEARD_LOGGED = 20  # message types that are worth a warning; a hostile server must not fill the disk
 UNHEARD_NAME = 40  # characters of such a type's name in the log
@@ -47,19 +44,16 @@ class Delivery:
 
     def __init__(
         self,
-        options: WSClientOptions,
-        callbacks: Callbacks,
-        seen: SeenIds,
-        clock: Clock,
-        log: BotLog,
+        parts: Parts,
         number: int,
         intake: Optional[Intake] = None,
     ) -> None:
-        self._callbacks = callbacks
+        options, clock = parts.options, parts.clock
+        self._callbacks = parts.callbacks
         self._intake = intake
-        self._seen = seen
+        self._seen = parts.seen
         self._clock = clock
-        self._log = log
+        self._log = parts.log
         self._limit = options.max_queued_messages
         self._told: Set[Trouble] = set()
         self._look_again_at = 0.0  # for events that are too late; on the clock

@@ -1,4 +1,4 @@
-"""One life of a client: its connection, its callbacks' threads, and how far its end has come."""
+"""Keeps one life of a client: its connection, its callbacks' threads, and how far its end has come."""
 
 from __future__ import annotations
 
@@ -6,51 +6,36 @@ from typing import Callable, List, Optional
 
 from ..core.outbox_rules import OutboxItem
 from ..errors import WxError
-from ..runtime.clock import Clock
 from ..runtime.receiver import Receiver
 from ..runtime.worker import Joinable, Worker, join_all, next_number
-from ..runtime.wsock import WsDoor
-from .acks import Replies
-from .callbacks import Callbacks
-from .config import WSClientOptions
-from .connection import Connection, Listener
+from .connection import Connection, RunListener
 from .delivery import Delivery
 from .frames import WsFrame
-from .inbox import Inbox, Intake
-from .logger import BotLog
-from .seen import SeenIds
+from .inbox import Intake
+from .parts import Parts
 
 
-class Run(Listener):
-    """What lives from one connect() to its disconnect().
+class Run(RunListener):
+    """Lives from one connect() to its disconnect().
 
-    receiver: gets the messages in place of the callbacks, by way of *inbox*. on_ready: called on the reader when
+    receiver: gets the messages in place of the callbacks, by way of the inbox. on_ready: called on the reader when
     subscribed. on_over: called there at the end, of whatever kind.
     """
 
     def __init__(
         self,
-        options: WSClientOptions,
+        parts: Parts,
         *,
-        callbacks: Callbacks,
-        seen: SeenIds,
-        door: WsDoor,
-        replies: Replies,
-        clock: Clock,
-        log: BotLog,
-        inbox: Optional[Inbox] = None,
         receiver: Optional[Receiver] = None,
         on_ready: Callable[[], None],
         on_over: Callable[[], None],
     ) -> None:
-        number = next_number()
+        number, clock, inbox = next_number(), parts.clock, parts.inbox
         self._on_ready = on_ready
         self._on_over = on_over
         self.intake = Intake(inbox, receiver, clock, number) if inbox is not None and receiver is not None else None
-        self.delivery = Delivery(options, callbacks, seen, clock, log, number, self.intake)
-        self.connection = Connection(
-            options, clock=clock, door=door, replies=replies, listener=self, log=log, number=number
-        )
+        self.delivery = Delivery(parts, number, self.intake)
+        self.connection = Connection(parts, self, number)
         self.ended = clock.event()  # by itself, or disconnect() is done
         self.told = clock.event()  # on_error has heard why it ended
         self.stopping = False
