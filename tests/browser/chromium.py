@@ -18,6 +18,7 @@ SWITCHES = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update", "--mute-audio", "--hide-scrollbars"),
     *("--remote-debugging-port=0", "--remote-allow-origins=*"),
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",  # nothing leaves this machine
 )
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 PATIENCE = 15.0  # seconds in which what a test waits for must show
@@ -122,6 +123,11 @@ class Page:
         self.until("document.documentElement?.dataset.ready === 'yes'")
 
     def close(self) -> None:
+        """Close the tab's line; what no person should ever read on a page counts as a problem."""
+        if not self._socket.connected:
+            return
+        for word in self.eval("document.body.innerText.match(/\\b(null|undefined|NaN)\\b|\\[object /g) ?? []"):
+            self.problems.append(f"the page shows {word!r}")
         self._socket.close()
 
     # what a person does

@@ -8,6 +8,8 @@ from typing import Any, Iterable
 MAX_TEXT = 4_000  # characters of one string that the inspector shows; a stream's snapshot has up to 20,480 bytes
 MAX_DEPTH = 20  # levels; the deepest honest frame, a card in a stream, has seven
 
+MAX_EXACT = 2**53 - 1  # beyond it JavaScript's numbers are not exact: the page shows such an id as a text
+
 # Names as both protocols spell them; docs/protocol/ilink, 1 to 6, docs/protocol/aibot, 1 and 6.
 SECRET_NAMES = {
     *("authorization", "secret", "token", "bot_token", "context_token", "typing_ticket", "aeskey", "aes_key"),
@@ -30,6 +32,8 @@ def hide(value: Any, depth: int = 0) -> Any:
         return [hide(one, depth + 1) for one in value]
     if isinstance(value, str):
         return _text(value)
+    if isinstance(value, int) and abs(value) > MAX_EXACT:
+        return str(value)
     return value
 
 

@@ -107,6 +107,10 @@ class Playground:
             "WXSDK_WS_URL": self.aibot.ws_url,
         }
 
+    def entries(self, side: str, chat: str) -> List[Dict[str, Any]]:
+        """Return what the page shows of one chat, oldest first."""
+        return self._ledger.entries(side, chat)
+
     def _begin(self) -> None:
         if self._owned[0]:
             _open("iLink simulator", self.ilink.start)

@@ -4,7 +4,7 @@ import { act } from "./api.js";
 import { bubble } from "./bubble.js";
 import { chatName } from "./chatlist.js";
 import { composer } from "./composer.js";
-import { h, icon, iconButton } from "./dom.js";
+import { h, icon, iconButton, whenFree } from "./dom.js";
 import { t } from "./i18n.js";
 import { loginDialog } from "./login.js";
 import { chatsOf, connected, currentKey, entriesOf, keyOf, on, state } from "./store.js";
@@ -70,9 +70,18 @@ export function chatPane(back, panel) {
     const follow = following;
     const top = log.scrollTop;
     empty.remove();
+    const old = drawn.get(entry.id);
+    if (old) whenFree(old, () => place(entry, follow, top));
+    else place(entry, follow, top);
+  }
+
+  function place(entry, follow, top) {
     const added = one(entry);
     if (follow || (entry.who === "user" && entry.user === state.me && added)) toEnd();
-    else { log.scrollTop = top; if (added) down.hidden = false; }
+    else {
+      log.scrollTop = top;
+      down.hidden = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR;
+    }
     if (follow) markRead();
     drawHead();
   }
@@ -102,9 +111,10 @@ export function chatPane(back, panel) {
     if (box.dataset.for === signature) return;
     box.dataset.for = signature;
     const query = new URLSearchParams({ side: chat.side, chat: chat.chat });
-    const item = (name, label, onclick) => h("button", { type: "button", onclick: (event) => { event.target.closest("details").open = false; onclick(); } }, icon(name), label);
+    const item = (name, label, onclick, where) => h("button", { type: "button", class: where, onclick: (event) => { event.target.closest("details").open = false; onclick(); } }, icon(name), label);
     const file = (path, label) => h("a", { href: `/api/${path}?${query}`, download: "" }, icon("export"), label);
     const menu = h("details", { class: "menu" }, h("summary", { class: "icon-button", "aria-label": t("more"), title: t("more") }, icon("more")), h("div", { class: "menu-list" },
+      ...["connect", "faults", "wire"].map((name) => item({ connect: "plug", faults: "bolt", wire: "pulse" }[name], t(name), () => panel(name), "on-phone")),
       chat.side === "ilink" ? item("qr", t("login"), () => loginDialog()) : null,
       chat.side === "aibot" && chat.kind === "single" ? item("door", t("enterChat"), () => act("enter", { user: state.me })) : null,
       item("raw", t(state.rawAll ? "shownAs" : "rawText"), () => { state.rawAll = !state.rawAll; redraw(); }),
@@ -120,9 +130,10 @@ export function chatPane(back, panel) {
   on("chat", redraw);
   on("entry", changed);
   on("grown", () => { if (following) toEnd(); });
-  on("status", drawHead);
-  on("online", drawHead);
-  setInterval(drawHead, 20_000);
+  const drawHeadSoon = () => whenFree(root, drawHead);
+  on("status", drawHeadSoon);
+  on("online", drawHeadSoon);
+  setInterval(drawHeadSoon, 20_000);
   root.addEventListener("dragover", (event) => { event.preventDefault(); root.classList.add("dropping"); });
   root.addEventListener("dragleave", () => root.classList.remove("dropping"));
   root.addEventListener("drop", (event) => { event.preventDefault(); root.classList.remove("dropping"); writer.add([...event.dataTransfer.files]); });

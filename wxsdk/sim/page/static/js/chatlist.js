@@ -2,7 +2,7 @@
 
 import { avatar, preview } from "./bubble.js";
 import { groupDialog, userDialog } from "./dialogs.js";
-import { h, iconButton } from "./dom.js";
+import { h, iconButton, whenFree } from "./dom.js";
 import { clock, t } from "./i18n.js";
 import { chatsOf, connected, currentKey, emit, entriesOf, keyOf, on, state } from "./store.js";
 
@@ -54,7 +54,7 @@ export function chatList(open) {
   }
 
   let due = 0;
-  const soon = () => { if (!due) due = requestAnimationFrame(() => { due = 0; draw(); }); };
+  const soon = () => { if (!due) due = requestAnimationFrame(() => { due = 0; whenFree(list, draw); }); };
   for (const topic of ["all", "people", "entry", "status", "chat"]) on(topic, soon);
   list.addEventListener("keydown", (event) => {
     const rows = [...list.querySelectorAll("button")];

@@ -3,7 +3,7 @@
 import { act, sendFile } from "./api.js";
 import { preview } from "./bubble.js";
 import { voiceDialog } from "./dialogs.js";
-import { h, icon, iconButton } from "./dom.js";
+import { h, icon, iconButton, toast } from "./dom.js";
 import { bytes, t } from "./i18n.js";
 import { on, state } from "./store.js";
 
@@ -12,7 +12,7 @@ const MAX_BYTES = 20 * 1048576;
 export function composer(current) {
   let quoted = null;
   let files = [];
-  let busy = false;
+  let sending = Promise.resolve();
   const box = h("textarea", { rows: "1", "aria-label": t("write"), placeholder: t("write"), enterkeyhint: "send" });
   const chosen = h("input", { type: "file", multiple: true, hidden: true, onchange: () => { add([...chosen.files]); chosen.value = ""; } });
   const attached = h("div", { class: "attached" });
@@ -35,7 +35,7 @@ export function composer(current) {
 
   function add(list) {
     for (const file of list) {
-      if (file.size > MAX_BYTES) import("./dom.js").then(({ toast }) => toast(t("tooLarge", { size: bytes(MAX_BYTES) }), "error"));
+      if (file.size > MAX_BYTES) toast(t("tooLarge", { size: bytes(MAX_BYTES) }), "error");
       else files.push(file);
     }
     drawAttached();
@@ -71,30 +71,35 @@ export function composer(current) {
   function grow() {
     box.style.height = "auto";
     box.style.height = `${Math.min(box.scrollHeight, 160)}px`;
-    send.disabled = busy;
   }
 
-  async function submit() {
+  // The field is free at once; messages go out in the order of writing, and one that fails comes back into the field.
+  function submit() {
     const text = box.value.trim();
-    if (busy || (!text && !files.length)) return;
-    busy = true;
-    grow();
-    const target = where();
-    let done = true;
-    if (files.length) {
-      const pending = [...files];
-      for (const [i, file] of pending.entries()) {
-        const last = i === pending.length - 1;
-        done = await sendFile(target, file, last ? text : "");
-        if (!done) break;
-        files = files.filter((one) => one !== file);
-      }
-    } else done = await act("say", { ...target, text, quote: quoted ? quoted.id : null });
-    if (done) { box.value = ""; quoted = null; }
-    busy = false;
+    if (!text && !files.length) return;
+    const message = { target: where(), text, files, quote: quoted };
+    box.value = "";
+    files = [];
+    quoted = null;
     drawAttached();
     grow();
     box.focus();
+    sending = sending.then(() => deliver(message));
+  }
+
+  async function deliver({ target, text, files: pending, quote }) {
+    if (!pending.length) {
+      if (!(await act("say", { ...target, text, quote: quote ? quote.id : null })) && !box.value) box.value = text;
+      return grow();
+    }
+    for (const [i, file] of pending.entries()) {
+      if (await sendFile(target, file, i === pending.length - 1 ? text : "")) continue;
+      files = [...pending.slice(i), ...files];
+      if (!box.value) box.value = text;
+      drawAttached();
+      return grow();
+    }
+    return undefined;
   }
 
   form.addEventListener("submit", (event) => { event.preventDefault(); submit(); });

@@ -25,7 +25,7 @@ const PATHS = {
   back: "M15 5l-7 7 7 7",
   close: "M6 6l12 12M18 6 6 18",
   plus: "M12 5v14M5 12h14",
-  more: "M6 12h.01M12 12h.01M18 12h.01",
+  more: "M5.5 12a.6.6 0 1 0 1.2 0 .6.6 0 1 0-1.2 0M11.4 12a.6.6 0 1 0 1.2 0 .6.6 0 1 0-1.2 0M17.3 12a.6.6 0 1 0 1.2 0 .6.6 0 1 0-1.2 0",
   image: "M4 5h16v14H4zM4 16l5-5 4 4 3-3 4 4M15.5 9.5h.01",
   file: "M6 3h8l5 5v13H6zM14 3v5h5",
   voice: "M12 4a2.5 2.5 0 0 1 2.5 2.5v5a2.5 2.5 0 0 1-5 0v-5A2.5 2.5 0 0 1 12 4zM6 11a6 6 0 0 0 12 0M12 17v4",
@@ -70,6 +70,19 @@ export function toast(text, kind) {
   const note = h("div", { class: `toast ${kind || ""}` }, text);
   box.append(note);
   setTimeout(() => note.remove(), kind === "error" ? 7000 : 2500);
+}
+
+let pressed = null;
+const waiting = [];
+document.addEventListener("pointerdown", (event) => { pressed = event.target; }, true);
+for (const kind of ["pointerup", "pointercancel"]) {
+  document.addEventListener(kind, () => setTimeout(() => { pressed = null; for (const run of waiting.splice(0)) run(); }), true);
+}
+
+// Runs *draw* now, or once the pointer that is down on *element* is up: a button that is replaced between the two is never clicked.
+export function whenFree(element, draw) {
+  if (pressed && element && element.contains(pressed)) waiting.push(draw);
+  else draw();
 }
 
 export async function copy(text, done) {

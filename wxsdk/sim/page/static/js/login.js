@@ -30,13 +30,14 @@ function draw() {
     return;
   }
   const focused = document.activeElement && document.activeElement.dataset ? document.activeElement.dataset.step : null;
-  open.body.replaceChildren(
+  open.body.replaceChildren(...[
     h("div", { class: `qr ${login.state === "wait" ? "" : "used"}` }, h("img", { src: `/api/qr.svg?${login.number}`, alt: t("qrPicture"), width: "220", height: "220" }), login.state === "wait" ? null : h("span", { class: "qr-state" }, t(`login-${login.state}`))),
     h("p", { class: "login-state", role: "status" }, h("b", {}, t(`login-${login.state}`)), h("code", {}, login.state)),
     login.user ? h("p", { class: "hint" }, t("loginBy", { user: login.user })) : null,
     login.demanded ? h("p", { class: "number" }, t("loginNumber"), h("strong", {}, login.demanded)) : null,
     login.wrong ? h("p", { class: "lost" }, t("loginWrong", { count: login.wrong })) : null,
-    h("div", { class: "steps", role: "group", "aria-label": t("phone") }, STEPS.map((step) => h("button", { type: "button", class: step === "scan" || step === "confirm" ? "primary" : "", disabled: !login.steps.includes(step), dataset: { step }, onclick: () => act("login", { step, user: state.me }) }, t(`step-${step}`)))));
+    h("div", { class: "steps", role: "group", "aria-label": t("phone") }, STEPS.map((step) => h("button", { type: "button", class: step === "scan" || step === "confirm" ? "primary" : "", disabled: !login.steps.includes(step), dataset: { step }, onclick: () => act("login", { step, user: state.me }) }, t(`step-${step}`)))),
+  ].filter(Boolean));
   if (focused) (open.body.querySelector(`[data-step="${focused}"]:not(:disabled)`) || open.body.querySelector(".steps button:not(:disabled)") || { focus() {} }).focus();
 }
 

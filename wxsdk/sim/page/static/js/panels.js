@@ -1,7 +1,7 @@
 // The panel beside the chat: how to connect a bot, faults by one click, and the inspector of requests and frames.
 
 import { act } from "./api.js";
-import { copy, h, icon, iconButton } from "./dom.js";
+import { copy, h, icon, iconButton, toast, whenFree } from "./dom.js";
 import { bytes, t } from "./i18n.js";
 import { connected, on, state } from "./store.js";
 
@@ -62,13 +62,13 @@ function faultsView() {
         const on_ = active.includes(name);
         return h("button", { type: "button", role: "switch", class: "switch", "aria-checked": String(on_), dataset: { fault: name }, onclick: () => act("fault", { name, on: !on_, user: state.me }) }, h("span", {}, t(`fault-${name}`)), h("i", { "aria-hidden": "true" }));
       })),
-      h("div", { class: "once" }, state.faults.once.filter((name) => name.startsWith(side)).map((name) => h("button", { type: "button", dataset: { fault: name }, onclick: () => act("fault", { name, user: state.me }).then((done) => done && import("./dom.js").then(({ toast }) => toast(t("faultMade", { name: t(`fault-${name}`) })))) }, t(`fault-${name}`)))));
+      h("div", { class: "once" }, state.faults.once.filter((name) => name.startsWith(side)).map((name) => h("button", { type: "button", dataset: { fault: name }, onclick: () => act("fault", { name, user: state.me }).then((done) => done && toast(t("faultMade", { name: t(`fault-${name}`) }))) }, t(`fault-${name}`)))));
     const focused = document.activeElement && document.activeElement.dataset ? document.activeElement.dataset.fault : null;
     root.replaceChildren(group("ilink"), group("aibot"), h("button", { type: "button", class: "primary wide", onclick: () => act("clear-faults", {}) }, t("clearFaults")));
     if (focused) (root.querySelector(`[data-fault="${focused}"]`) || { focus() {} }).focus();
   }
   on("all", draw);
-  on("status", draw);
+  on("status", () => whenFree(root, draw));
   return { root, draw };
 }
 
@@ -99,7 +99,7 @@ function wireView() {
         h("span", { class: `side ${one.side}` }, one.side === "ilink" ? "iLink" : "WeCom"), h("b", {}, one.what), h("span", { class: "code-of" }, outcome(one)), h("span", { class: "ms" }, timing(one))),
       one.breaches.length ? h("ul", { class: "breaches" }, one.breaches.map((text) => h("li", {}, text))) : null,
       detail(t("request"), one.request), detail(t("answer"), one.answer),
-      h("p", { class: "hint" }, new Date(one.at * 1000).toLocaleTimeString("en-GB", { fractionalSecondDigits: 3 }), " · ", bytes(one.size || 0), one.after === null || one.after === undefined ? "" : ` · ${t("after", { ms: one.after })}`)));
+      h("p", { class: "hint" }, new Date(one.at * 1000).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", fractionalSecondDigits: 3 }), " · ", bytes(one.size || 0), one.after === null || one.after === undefined ? "" : ` · ${t("after", { ms: one.after })}`)));
   }
 
   function detail(label, value) {
@@ -130,7 +130,7 @@ function wireView() {
     if (old) {
       const fresh = row(one);
       fresh.firstChild.open = old.firstChild.open;
-      if (fits(one)) old.replaceWith(fresh); else old.remove();
+      whenFree(old, () => { if (fits(one)) old.replaceWith(fresh); else old.remove(); });
     } else if (fits(one)) list.prepend(row(one));
     while (list.children.length > 200) list.lastChild.remove();
     count.textContent = t("shownOf", { shown: list.children.length, all: state.wire.size });
