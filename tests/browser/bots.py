@@ -28,7 +28,11 @@ def total(rows):
 2. Call the supplier
    - before Friday
 
-> Numbers are preliminary. <b>not bold</b> <script>window.broken = 1</script>
+> Numbers are preliminary.
+"""
+HOSTILE = """<b>not bold</b> <script>window.broken = 1</script> <img src=x onerror="window.broken = 1">
+
+[click](javascript:window.broken=1) ![seen](https://pictures.invalid/spy.png)
 """
 
 LINK = {"type": 1, "url": "https://example.com/"}
@@ -118,7 +122,7 @@ class Bots:
         elif "slow" in text:
             self._slowly(frame)
         else:
-            self._say(frame, REPORT if "report" in text else f"You said: {text}")
+            self._say(frame, {"report": REPORT, "hostile": HOSTILE}.get(text.split()[-1], f"You said: {text}"))
 
     def _slowly(self, frame: Any) -> None:
         with self.aibot.open_stream(frame) as stream:

@@ -105,14 +105,13 @@ def test_wecom_markdown_raw_feedback_and_welcome(page: Page, bots: Bots, picture
     page.click(".menu-list button", "Open the chat")
     page.sees("Welcome!", ".theirs .bubble")
     page.sees("enter_chat", ".event")
-    page.say("the weekly report, please")
+    page.say("the weekly report")
     page.sees("Weekly report", ".markdown h4")
     page.sees("preliminary", ".markdown blockquote")
     assert page.count(".markdown table tbody tr") == 2
     assert page.text(".markdown .code pre").startswith("def total(rows):")
     assert page.text(".markdown ol ul li") == "before Friday"
     assert page.text(".markdown del") == "late"
-    assert page.eval("window.broken === undefined && !document.querySelector('.markdown script, .markdown b')")
     page.click(".theirs [aria-label='Show the raw text']")
     page.until("!!document.querySelector('pre.raw')")
     page.click(".theirs [aria-label='Show as the platform does']")
@@ -125,6 +124,15 @@ def test_wecom_markdown_raw_feedback_and_welcome(page: Page, bots: Bots, picture
     page.click("dialog button[type=submit]")
     page.sees("rated the answer bad", ".event")
     assert '"inaccurate_reason_list"' in page.eval(f"{LAST}.textContent")
+
+
+def test_what_a_bot_writes_never_runs_and_fetches_nothing(page: Page, bots: Bots) -> None:
+    open_chat(page, "WeCom")
+    page.say("be hostile")
+    page.sees("<b>not bold</b>", ".markdown p")
+    assert page.eval("window.broken === undefined && !document.querySelector('.markdown :is(script, b, img, a)')")
+    page.sees("seen", ".remote-picture")
+    assert not [url for url in page.requests if "pictures.invalid" in url]
 
 
 @pytest.mark.parametrize("kind", CARDS)

@@ -116,7 +116,7 @@ def test_a_hold_that_the_client_cuts_short_loses_nothing(connect: Connect) -> No
         assert sim.violations == []
 
 
-TROUBLES: Dict[str, Callable[[ILinkSim], None]] = {
+TROUBLES: Dict[str, Callable[[ILinkSim], Any]] = {
     "a bad gateway": lambda sim: sim.faults.next("getupdates", status=502, times=4),
     "a ret": lambda sim: sim.faults.ret("getupdates", -1),
     "an errcode": lambda sim: sim.faults.errcode("getupdates", -1),
