@@ -34,13 +34,7 @@ def run_login(options: argparse.Namespace) -> int:
         if options.json:
             output.say_json({"state": status.state.name, "account": None})
         return 0
-    account = Account(
-        token=status.bot_token,
-        base_url=status.base_url,
-        cdn_base_url=options.cdn_base_url,
-        ilink_bot_id=status.ilink_bot_id,
-        ilink_user_id=status.ilink_user_id,
-    )
+    account = Account.of_login(status, options.cdn_base_url)
     return _kept(options, account, "login.done")
 
 

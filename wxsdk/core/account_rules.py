@@ -71,6 +71,17 @@ class Account:
                 remedy="Give one of the two, and not both.",
             )
 
+    @classmethod
+    def of_login(cls, status: Any, cdn_base_url: Optional[str] = None) -> Account:
+        """Return the account that a confirmed LoginStatus gives."""
+        return cls(
+            token=status.bot_token,
+            base_url=status.base_url,
+            cdn_base_url=cdn_base_url,
+            ilink_bot_id=status.ilink_bot_id,
+            ilink_user_id=status.ilink_user_id,
+        )
+
     @property
     def platform(self) -> str:
         """ "ilink" (personal WeChat) or "aibot" (a WeCom AI bot)."""
