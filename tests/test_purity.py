@@ -28,8 +28,8 @@ EDGE_ROOT = words("__init__ __main__ accounts hooks pytest_plugin testing")
 # Modules of the protocols that do things. Every other module of ilink, aibot and callback is pure.
 SHELL = {
     "ilink": words(
-        """api cdn client context handler in_progress inbox login outbound_run outbox ownership poll received run
-        send_limits sending state tokens typing_indicator"""
+        """api cdn client context handler in_progress inbox login outbound_run outbox ownership pending_login poll
+        received run send_limits sending state tokens typing_indicator"""
     ),
     "aibot": words(
         "ack_calls acks client connection delivery download inbox outbox parts run sending stream ticker upload"

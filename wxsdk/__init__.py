@@ -112,6 +112,7 @@ if TYPE_CHECKING:
     from .ilink.markdown import StreamingMarkdownFilter, filter_markdown
     from .ilink.media import MediaInfo
     from .ilink.outbound_run import OutboundRun
+    from .ilink.pending_login import PendingLogin
     from .ilink.quotes import RefMessageInfo
     from .ilink.send_limits_rules import Quota
     from .ilink.tokens import ContextTokenStore
@@ -189,6 +190,7 @@ __all__ = [
     "OutboundRun",
     "OutboxItem",
     "Overloaded",
+    "PendingLogin",
     "PostgresStore",
     "QrLogin",
     "QrLoginSession",
@@ -279,6 +281,7 @@ _NAMES_OF = {  # as they are imported above
     ".ilink.media": "MediaInfo",
     ".ilink.frames_out": "SendResult",
     ".ilink.login": "QrLogin QrLoginSession StandaloneQrLogin",
+    ".ilink.pending_login": "PendingLogin",
     ".ilink.send_limits_rules": "Quota",
     ".ilink.quotes": "RefMessageInfo",
     ".ilink.outbound_run": "OutboundRun",

@@ -31,6 +31,7 @@ from .login_rules import (
     read_status,
     with_verify_code,
 )
+from .pending_login import PendingLogin, cancelled
 from .wire import QrCodeReply
 
 log = get_logger(__name__)
@@ -77,13 +78,17 @@ class QrLoginSession:
         encoding = getattr(output, "encoding", None) or "utf-8"
         return f"{draw(matrix, encoding, shows_colours(output, os.environ))}\n{address}\n"
 
-    def _repr_png_(self) -> bytes:
+    def png(self) -> bytes:
+        """Draw the code as a PNG picture. ConfigError when the extra ``qr`` is not installed."""
         drawn = io.BytesIO()
         _segno().make_qr(str(self.qrcode_img_content)).save(drawn, kind="png", scale=PNG_SCALE)
         return drawn.getvalue()
 
-    def _repr_svg_(self) -> str:
+    def svg(self) -> str:
+        """Draw the code as an SVG element. ConfigError when the extra ``qr`` is not installed."""
         return str(_segno().make_qr(str(self.qrcode_img_content)).svg_inline(scale=PNG_SCALE))
+
+    _repr_png_, _repr_svg_ = png, svg  # for Jupyter
 
 
 class QrLogin:
@@ -162,6 +167,24 @@ class QrLogin:
                 dance = step.dance
         finally:
             self._done()
+
+    def begin(
+        self,
+        *,
+        timeout: float = LOGIN_TIMEOUT,
+        bot_type: Optional[str] = None,
+        local_tokens: Sequence[str] = (),
+    ) -> PendingLogin:
+        """Begin a login that goes on in the background, for a web page; returns once the first code is there.
+
+        timeout: seconds for the whole login. Raises what ``start`` does, and the TransportError or ApiError that kept
+        coming when no code could be fetched.
+        """
+        local_tokens = hide(local_tokens)
+        login = _InBackground(self._config, self._clock)
+        pending = PendingLogin(login, login.cancelled, login.abort)
+        pending.start(timeout, bot_type, local_tokens)
+        return pending
 
     def _show_code(
         self, dance: Dance, on_qrcode: OnQrcode, bot_type: Optional[str], local_tokens: Sequence[str]
@@ -246,6 +269,43 @@ class StandaloneQrLogin(QrLogin):
 
     def _done(self) -> None:
         self.close()
+
+
+class _InBackground(QrLogin):
+    """A login with connections of its own, so that cancelling it ends its calls and no other ones."""
+
+    def __init__(self, config: WeixinConfig, clock: Clock) -> None:
+        super().__init__(config, ILinkApi(config), clock)
+        self.cancelled = clock.event()
+
+    def abort(self) -> None:
+        """End the call under way and all later ones."""
+        self._api.interrupt_calls()
+
+    def _get_code(self, bot_type: Optional[str], local_tokens: Sequence[str]) -> QrCodeReply:
+        local_tokens = hide(local_tokens)
+        try:
+            return super()._get_code(bot_type, local_tokens)
+        finally:
+            self._check()
+
+    def _look(self, session: QrLoginSession, verify_code: Optional[str], timeout: float) -> LoginStatus:
+        try:
+            return super()._look(session, verify_code, timeout)
+        finally:
+            self._check()
+
+    def _pause(self, seconds: float) -> None:
+        if seconds > 0:
+            self.cancelled.wait(seconds)
+        self._check()
+
+    def _check(self) -> None:
+        if self.cancelled.is_set():
+            raise cancelled()
+
+    def _done(self) -> None:
+        self._api.close()
 
 
 def _segno() -> Any:

@@ -20,7 +20,7 @@ from enum import Enum
 from typing import Optional, Sequence
 from urllib.parse import urlsplit
 
-from ..core.redact import Secret
+from ..core.redact import Secret, hide
 from ..core.settings import check_seconds, check_url
 from ..errors import ConfigError, LoginError, TransportError, WxError
 from ..log import get_logger
@@ -163,10 +163,15 @@ def after_code_failure(dance: Dance, error: WxError, now: float) -> Optional[Ste
 
 def with_verify_code(dance: Dance, code: object) -> Dance:
     """The person gave *code*; it goes with every look from now on. ConfigError when it is no number or text."""
-    text = code.strip() if isinstance(code, str) else ""
+    return dataclasses.replace(dance, verify_code=check_verify_code(hide(code)))
+
+
+def check_verify_code(code: object) -> Secret:
+    """Return *code* without white space around it; ConfigError when it is not a number or text."""
+    text = Secret(code.strip()) if isinstance(code, str) else Secret("")
     if not text or len(text) > MAX_VERIFY_CODE_CHARS or not text.isprintable():
         raise ConfigError("The verify code is not usable.", remedy="Give the number that the phone shows, as text.")
-    return dataclasses.replace(dance, verify_code=Secret(text))
+    return text
 
 
 def poll_timeout(dance: Dance, now: float, longest: float) -> float:
