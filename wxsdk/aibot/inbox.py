@@ -30,6 +30,7 @@ class Inbox:
 
     def __init__(self, store: Store, options: WSClientOptions, clock: Clock, log: BotLog) -> None:
         self.store = store
+        self.is_durable = store.durable  # looked at anew by ``recall``: every message asks
         self._table = f"{INBOX} {options.bot_id}"
         self._seen_table = f"{SEEN} {options.bot_id}"
         self._max_seen = options.max_seen_ids
@@ -41,14 +42,15 @@ class Inbox:
 
     def recall(self, seen: SeenIds) -> None:
         """Note in *seen* the messages of earlier runs. Raises what the store raises."""
-        if self.store.durable:
+        self.is_durable = self.store.durable
+        if self.is_durable:
             self.store.trim(self._seen_table, max_count=self._max_seen)
             for msgid, _ in self.store.items(self._seen_table):
                 seen.is_new(msgid)
 
     def left_over(self) -> List[Received]:
         """The unfinished messages of an earlier run, oldest first. Raises what the store raises."""
-        if not self.store.durable:
+        if not self.is_durable:
             return []
         now, wall = self._clock.now(), self._clock.wall()
         found: List[Received] = []
@@ -68,7 +70,7 @@ class Inbox:
 
         Never raises: the platform will not push them again, so with a failing store they are handed over all the same.
         """
-        if not self.store.durable:
+        if not self.is_durable:
             return [FrameReceived(self, "", frame) for frame in frames]
         batch = [FrameReceived(self, secrets.token_hex(8), frame) for frame in frames]
         wall = self._clock.wall()
@@ -87,7 +89,7 @@ class Inbox:
 
     def finish(self, keys: Sequence[str], changes: Sequence[Change]) -> None:
         """Take *keys* out and apply *changes*, in one write. Never raises; what fails is written with the next one."""
-        rows = [Delete(self._table, key) for key in keys] if self.store.durable else []
+        rows = [Delete(self._table, key) for key in keys] if self.is_durable else []
         with self._lock:
             owed, self._owed = self._owed, []
         try:
@@ -128,7 +130,7 @@ class FrameReceived:
         return self._inbox.store
 
     def finish(self, changes: Sequence[Change] = (), also: Sequence[FrameReceived] = ()) -> None:
-        if changes or self._inbox.store.durable:
+        if changes or self._inbox.is_durable:
             self._inbox.finish([self.key, *(each.key for each in also)], changes)
 
 
@@ -145,7 +147,7 @@ class Intake:
         self._subscribed = False
         self._stopped = False
         self.worker: Optional[Worker] = None
-        if inbox.store.durable:
+        if inbox.is_durable:
             self.worker = Worker(f"wxsdk-aibot-inbox-{number}", self._run)
 
     @property

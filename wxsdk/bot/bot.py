@@ -95,7 +95,7 @@ class Bot:
         _clock: Optional[Clock] = None,
     ) -> None:
         self._clock = _clock or Clock()
-        self._store = as_store(store)
+        self._store = None if store is None else as_store(store)
         self._max_workers = count(1, MAX_THREADS)("max_workers", max_workers)
         self._merge_window = seconds_or_zero("merge_window", merge_window)
         self._state_ttl = optional(seconds)("state_ttl", state_ttl)
@@ -234,7 +234,7 @@ class Bot:
         if not self._ended.is_set():
             raise ConfigError("The Bot runs already.", remedy="Stop it first.")
         before = self._adapters, self._store
-        self._adapters, self._store = {}, as_store(store)
+        self._adapters, self._store = {}, None if store is None else as_store(store)
         try:
             yield {name: self.add(config, name=name) for name, config in configs.items()}
         finally:
@@ -417,6 +417,7 @@ class Bot:
 
     def _close_store(self) -> None:
         try:
-            self._store.close()
+            if self._store is not None:
+                self._store.close()
         except Exception as exc:  # noqa: BLE001  a store may raise anything of its own
             log.warning("the store could not be closed: %s", type(exc).__name__)

@@ -86,12 +86,13 @@ class Message:
     they raise Cancelled. args: of a command, what stands behind its name, stripped; "" otherwise.
     """
 
-    __slots__ = ("_merged", "_workshop", "adapter", "args", "call", "facts", "handler", "received", "thread")
+    __slots__ = ("_merged", "_workshop", "adapter", "args", "call", "facts", "handler", "lane", "received", "thread")
 
     def __init__(self, adapter: Adapter, received: Received, facts: Facts, merged: Sequence[Message] = ()) -> None:
         self.adapter = adapter
         self.received = received
         self.facts = facts
+        self.lane = (adapter.name, facts.lane)
         self._merged = merged
         self._workshop: Optional[Workshop] = None
         self.call: Optional[Call] = None
@@ -295,7 +296,7 @@ class Message:
     @property
     def also(self) -> List[Received]:
         """Where the messages that were merged into it are in their inbox."""
-        return [each.received for each in self._merged]
+        return [each.received for each in self._merged] if self._merged else []
 
     def begin(self, workshop: Workshop, handler: str, thread: int) -> None:
         """*handler* gets it now, on *thread*."""

@@ -102,7 +102,7 @@ class Workshop:
         """Hold the lanes of what is still being handled here in *dispatcher*, each until it is over."""
         with self._lock:
             for ident, message in list(self._handling.items()):
-                lane = (message.bot, message.facts.lane)
+                lane = message.lane
                 if lane not in self._held:
                     self._held.add(lane)
                     dispatcher.hold(lane, ident)
@@ -156,7 +156,7 @@ class Workshop:
             self._urgent.submit(message, partial(self._handle, message), message)  # a lane of its own
             return
         if self._merger is not None:
-            lane = (message.bot, facts.lane)
+            lane = message.lane
             if facts.kind in CONVERSATIONAL and not self._is_command(facts):
                 self._merger.add(lane, message)
                 return
@@ -167,7 +167,7 @@ class Workshop:
         self._main.submit_many([self._task(message)])
 
     def _task(self, message: Message) -> Submission:
-        return (message.bot, message.facts.lane), partial(self._handle, message), message
+        return message.lane, partial(self._handle, message), message
 
     def submit_turn(self, lane: Hashable, take_turn: Callable[[], None]) -> bool:
         """Let a conversation whose question ran out go on when *lane* has come to it."""
@@ -185,7 +185,7 @@ class Workshop:
     def calls_of(self, lane: Hashable) -> List[Call]:
         """The handlers of *lane* that run or wait."""
         handling = list(self._handling.values())
-        return [self.call_of(message) for message in handling if (message.bot, message.facts.lane) == lane]
+        return [self.call_of(message) for message in handling if message.lane == lane]
 
     @property
     def is_inside(self) -> bool:
@@ -202,7 +202,7 @@ class Workshop:
             return
         facts = message.facts
         if self.questions:
-            asked = None if self._is_command(facts) else self.questions.find((message.bot, facts.lane), facts)
+            asked = None if self._is_command(facts) else self.questions.find(message.lane, facts)
             if asked is not None and self._answer(asked, message):
                 return
         match = self.routes.find(facts)
