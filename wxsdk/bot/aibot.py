@@ -39,16 +39,21 @@ class WeComAdapter(Adapter):
     # reading
 
     def facts(self, origin: WsFrame) -> Facts:
+        # Every message of a busy bot passes here on the reader, so the body is read without detours.
         body = origin.raw_body
-        sender = body.get("from")
-        user_id = str(sender.get("userid") or "") if isinstance(sender, dict) else ""
-        chat_id = origin.chat
+        sender, chat_id = body.get("from"), body.get("chatid")
+        user_id = sender.get("userid") if isinstance(sender, dict) else ""
+        if not isinstance(user_id, str):
+            user_id = ""
+        if not chat_id or not isinstance(chat_id, str):
+            chat_id = user_id
         is_group = chat_id != user_id or body.get("chattype") == "group"
         kind = origin.msgtype
-        if kind == "event" or origin.eventtype:
+        if kind == "event" or "event" in body:
             return _event_facts(origin, user_id, chat_id, is_group)
-        text = _text_of(body, kind)
-        text = without_mention(text) if is_group else text.strip()
+        text = _text_of(body, kind).strip()
+        if is_group and text[:1] == "@":
+            text = without_mention(text)
         return Facts(origin.msgid or "", kind, user_id, chat_id, is_group, text)
 
     def created_at(self, origin: WsFrame) -> Optional[datetime]:
@@ -330,6 +335,7 @@ def _result_of(outcome: StreamOutcome, frame: WsFrame, target: Target) -> SendRe
 
 
 def _text_of(body: Dict[str, Any], kind: str) -> str:
+    """The words of a message; "" for none."""
     if kind == "mixed":
         parts = [_text_of(item, "text") for item in _items_of(body) if item.get("msgtype") == "text"]
         return "\n".join(part for part in parts if part)

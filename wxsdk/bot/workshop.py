@@ -269,12 +269,11 @@ class Workshop:
             if self._closed:  # looked at after the line before, so that no stop misses this handler
                 return
             try:
-                with hooks.handling(message.platform):
-                    given = answer()
-                    if given is not None:
-                        deliver(self.call_of(message), given)
-                    if message.call is not None:
-                        message.call.state.check()
+                if hooks.OBSERVERS.wanted:
+                    with hooks.handling(message.platform):
+                        self._let_answer(message, answer)
+                else:  # asking costs less than a block that does nothing
+                    self._let_answer(message, answer)
             except Suspended:
                 log.info("a handler was ended by the stop; its message is handed over again at the next start")
                 return
@@ -285,6 +284,13 @@ class Workshop:
                 self._finish(message, keep_state=True)
         finally:
             self._over(ident, message)
+
+    def _let_answer(self, message: Message, answer: Callable[[], Any]) -> None:
+        given = answer()
+        if given is not None:
+            deliver(self.call_of(message), given)
+        if message.call is not None:
+            message.call.state.check()
 
     def call_of(self, message: Message) -> Call:
         """The call that handles *message*, made when it is first needed."""
