@@ -15,6 +15,7 @@ from tests.sim.aibot.raw_bot import RawBot, button_card
 from tests.sim.ilink.speaker import Speaker
 from tests.sim.page.test_server import hello, post, until_entries
 from wxsdk.errors import ConfigError
+from wxsdk.sim import AiBotSim
 from wxsdk.sim.page import Playground
 from wxsdk.sim.page.snippets import snippets
 
@@ -96,7 +97,7 @@ def test_ports_tokens_and_history_survive_a_restart(tmp_path: pathlib.Path) -> N
 def test_two_playgrounds_of_one_folder_are_refused_by_name(tmp_path: pathlib.Path) -> None:
     with Playground(state=tmp_path):
         pass
-    with Playground(state=tmp_path), pytest.raises(ConfigError, match="port of the iLink simulator cannot be opened"):
+    with Playground(state=tmp_path), pytest.raises(ConfigError, match=f"already, process {os.getpid()}"):
         Playground(state=tmp_path).start()
 
 
@@ -166,3 +167,54 @@ def test_the_code_to_copy_is_a_program_for_each_protocol() -> None:
     for source in made.values():
         compile(source, "bot.py", "exec")
     assert json.dumps(made).count("os.environ") == 3
+
+
+def test_a_disk_that_cannot_be_written_does_not_end_the_page(tmp_path: pathlib.Path, caplog: Any) -> None:
+    with Playground(state=tmp_path) as page:
+        (tmp_path / "playground.json.new").mkdir()
+        say(page, "ilink", "hello")
+        page.ilink.wait_for(lambda: "save its state" in caplog.text)
+        say(page, "ilink", "still there")
+        assert entry_of(page, text="still there")["who"] == "user"
+        (tmp_path / "playground.json.new").rmdir()
+    assert caplog.text.count("save its state") == 1
+    assert "still there" in (tmp_path / "playground.json").read_text("utf-8")
+
+
+def test_hostile_messages_and_frames_do_not_end_the_page() -> None:
+    with Playground() as page:
+        for message in ({}, {"from_user_id": 7, "item_list": None}, {"from_user_id": "x", "item_list": [[]]}):
+            page.ilink.user("alice").raw(message)
+        page.ilink.user("alice").raw({"from_user_id": "alice", "item_list": [{"type": "1", "text_item": 5}]})
+        bot = RawBot(page.aibot)
+        for text in ("[]", "null", '{"cmd": 1}', '{"cmd": "x", "headers": {"req_id": "r"}, "body": [1]}'):
+            bot.ws.send(text)
+        page.aibot.faults.hostile()
+        say(page, "ilink", "still there")
+        assert entry_of(page, text="still there")["who"] == "user"
+        bot.close()
+
+
+def test_a_killed_playground_goes_on_where_it_was(tmp_path: pathlib.Path) -> None:
+    program = (
+        "import sys; from wxsdk.sim.page import Playground\n"
+        "page = Playground(state=sys.argv[1]).start(); page.ilink.user('alice').says('before')\n"
+        "print(page.url, flush=True); sys.stdin.read()"
+    )
+    arguments = [sys.executable, "-c", program, str(tmp_path)]
+    child = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert child.stdin is not None
+    url = child.stdout.readline().strip()
+    file = tmp_path / "playground.json"
+    with AiBotSim() as patient:  # looks again at every change, and there is one at each try
+        while not (file.exists() and "before" in file.read_text("utf-8")):
+            with pytest.raises(AssertionError):
+                patient.wait_for(lambda: False, timeout=0.05)
+    child.kill()
+    child.wait(10)
+    child.stdout.close()
+    child.stdin.close()
+    with Playground(state=tmp_path) as page:
+        assert page.url == url
+        assert [entry["text"] for entry in page.entries("ilink", "alice")] == ["before"]

@@ -6,7 +6,7 @@ import json
 import secrets
 import threading
 from collections import deque
-from typing import Any, Callable, Deque, Iterator, Optional, Tuple
+from typing import Any, Callable, Deque, Iterator, List, Optional, Tuple
 
 KEPT = 2_000  # events; a reader that missed more gets everything anew
 HEARTBEAT = 15.0  # seconds of silence after which a comment shows that the line is alive
@@ -56,20 +56,22 @@ class Feed:
         try:
             yield f"retry: {RETRY_MS}\n\n"
             position = self._position(last_id)
-            if position is None:
-                with self.changed:  # nothing may be published between the snapshot and its number
-                    position = self._last
-                    data = snapshot()
-                text = self._clean(json.dumps(data, ensure_ascii=False, separators=(",", ":")))
-                yield f"id: {self._life}-{position}\nevent: hello\ndata: {text}\n\n"
-            while True:
+            closed = False
+            while not closed:
+                if position is None:
+                    with self.changed:  # nothing may be published between the snapshot and its number
+                        position = self._last
+                        data = snapshot()
+                    text = self._clean(json.dumps(data, ensure_ascii=False, separators=(",", ":")))
+                    yield f"id: {self._life}-{position}\nevent: hello\ndata: {text}\n\n"
                 events, closed = self._after(position)
+                if events is None:
+                    position = None
+                    continue
                 for number, text in events:
                     yield f"id: {self._life}-{number}\n{text}"
                     position = number
-                if closed:
-                    return
-                if not events:
+                if not events and not closed:
                     yield ": still here\n\n"
         finally:
             with self.changed:
@@ -83,9 +85,11 @@ class Feed:
             oldest = self._events[0][0] if self._events else self._last + 1
             return int(number) if oldest - 1 <= int(number) <= self._last else None
 
-    def _after(self, position: int) -> Tuple[list[Tuple[int, str]], bool]:
+    def _after(self, position: int) -> Tuple[Optional[List[Tuple[int, str]]], bool]:
+        """Wait for what came after *position*; None when a slow reader has missed more than is kept. And: closed?"""
         with self.changed:
             self.changed.wait_for(lambda: self._closed or self._last > position, HEARTBEAT)
             missed = self._last - position
-            # A reader slower than KEPT events loses the oldest of them; its browser would come back for the rest.
-            return [self._events[index] for index in range(-min(missed, len(self._events)), 0)], self._closed
+            if missed > len(self._events):
+                return None, self._closed
+            return [self._events[index] for index in range(-missed, 0)], self._closed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any, Dict, List, Optional
 
 from ..ilink.people import SimMessage
@@ -27,7 +28,7 @@ class ILinkView:
     def said(self, message: Dict[str, Any]) -> None:
         """Show what a user has sent, as it went to the bot."""
         user = str(message.get("from_user_id", ""))
-        message_id = str(message.get("message_id", ""))
+        message_id = str(message.get("message_id") or f"without-{secrets.token_hex(6)}")
         items = message.get("item_list")
         item = items[0] if isinstance(items, list) and items and isinstance(items[0], dict) else {}
         self._ledger.add_user(user)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, ContextManager, Dict, List, Optional
 
+KEPT = 5_000  # newest entries; a bot that talks all night must not fill the memory
 SHOWN = 1_000  # newest entries that a freshly opened page gets
 SIDES = ("ilink", "aibot")
 
@@ -54,6 +55,8 @@ class Ledger:
             entry = self._entries.get(entry_id)
             if entry is None:
                 entry = self._entries[entry_id] = {"id": entry_id, **fields}
+                if len(self._entries) > KEPT:
+                    del self._entries[next(iter(self._entries))]
                 self._changed("entry", dict(entry))
                 return entry
             changes = {name: value for name, value in fields.items() if name not in entry or entry[name] != value}

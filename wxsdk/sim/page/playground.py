@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import threading
 import time
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Union
+from typing import Any, Callable, Dict, List, Optional, Union
 
 from werkzeug.wrappers import Request, Response
 
@@ -21,7 +22,7 @@ from .folder import StateFolder
 from .hiding import without
 from .ledger import Ledger
 from .qr import qr_picture
-from .server import PageServer, download, text_of
+from .server import PROGRAM, PageServer, download, text_of
 from .shelf import Shelf
 from .snippets import snippets
 from .trouble import Trouble
@@ -80,8 +81,7 @@ class Playground:
             self._trouble.clear()
             ended = self._server.stop()
             ended = watcher.stop() and ended
-            ended = (self.aibot.stop() if self._owned[1] else True) and ended
-            return (self.ilink.stop() if self._owned[0] else True) and ended
+            return self._stop_simulators() and ended
 
     def __enter__(self) -> Playground:
         return self.start()
@@ -112,11 +112,11 @@ class Playground:
         return self._ledger.entries(side, chat)
 
     def _begin(self) -> None:
-        if self._owned[0]:
-            _open("iLink simulator", self.ilink.start)
         try:
+            if self._owned[0]:
+                self._open("iLink simulator", self.ilink.start)
             if self._owned[1]:
-                _open("WeCom simulator", self.aibot.start)
+                self._open("WeCom simulator", self.aibot.start)
             for user in self._ledger.users or FIRST_USERS:
                 self._ledger.add_user(user)
                 self.aibot.user(user)
@@ -130,13 +130,27 @@ class Playground:
                 self._feed.publish,
                 self._save,
             )
-            _open("page", self._server.start)
+            self._open("page", self._server.start)
         except BaseException:
-            self.ilink.stop()
-            self.aibot.stop()
+            self._stop_simulators()
             raise
         self._watcher = watcher
         watcher.start()
+
+    def _stop_simulators(self) -> bool:
+        ended = self.aibot.stop() if self._owned[1] else True
+        return (self.ilink.stop() if self._owned[0] else True) and ended
+
+    def _open(self, what: str, start: Callable[[], Any]) -> None:
+        try:
+            start()
+        except OSError as error:
+            other = other_playground(self._server.port)
+            raise ConfigError(
+                f"The port of the {what} cannot be opened: {error.strerror or error}."
+                + (f" A playground is running there already, process {other}." if other else ""),
+                remedy="End the program that has the port (a playground of the same --state folder?), or take another.",
+            ) from error
 
     # what the page gets
 
@@ -215,11 +229,14 @@ class Playground:
             self._folder.save(text)
 
 
-def _open(what: str, start: Any) -> None:
+def other_playground(port: int) -> Optional[int]:
+    """Return the process id of the playground that answers on *port*; None when none does."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1.0)
     try:
-        start()
-    except OSError as error:
-        raise ConfigError(
-            f"The port of the {what} cannot be opened: {error.strerror or error}.",
-            remedy="End the program that has it (a playground of the same --state folder?), or take another port.",
-        ) from error
+        connection.request("GET", "/api/who")
+        found = json.loads(connection.getresponse().read(1_000))
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    finally:
+        connection.close()
+    return found.get("pid") if isinstance(found, dict) and found.get("program") == PROGRAM else None

@@ -6,7 +6,6 @@ anything, that come from its own page (Origin, Sec-Fetch-Site). No answer of it 
 
 from __future__ import annotations
 
-import io
 import json
 import os
 from pathlib import Path
@@ -21,6 +20,7 @@ from .actions import Actions, Unknown
 from .feed import Feed
 from .shelf import Shelf, picture_type
 
+PROGRAM = "wxsdk playground"
 STATIC = Path(__file__).with_name("static")
 MAX_UPLOAD_BYTES = 20 * 2**20  # a file dropped on the page; WeCom takes no larger ones (docs/protocol/aibot, 6)
 MAX_JSON_BYTES = 2**20  # an action's data
@@ -95,7 +95,8 @@ class PageServer:
         own = {f"127.0.0.1:{self.port}", f"localhost:{self.port}"}
         if request.host not in own:
             return Response("This page answers to its own address alone.\n", status=421)
-        if request.headers.get("Sec-Fetch-Site") not in (None, "same-origin", "none"):
+        followed = request.path == "/" and request.headers.get("Sec-Fetch-Mode") == "navigate"  # a link to the page
+        if not followed and request.headers.get("Sec-Fetch-Site") not in (None, "same-origin", "none"):
             return Response("This page answers to itself alone.\n", status=403)
         if request.method == "POST":
             if request.headers.get("Origin") not in {f"http://{host}" for host in own}:
@@ -133,7 +134,7 @@ class PageServer:
         return Response(stream(), content_type="text/event-stream; charset=utf-8")
 
     def _who(self, request: Request) -> Response:
-        return self._json({"program": "wxsdk playground", "pid": os.getpid()})
+        return self._json({"program": PROGRAM, "pid": os.getpid()})
 
     def _media(self, request: Request, number: str) -> Response:
         try:
@@ -197,7 +198,7 @@ def _sentence(error: Exception) -> str:
 
 def download(text: str, name: str, content_type: str) -> Response:
     """Return *text* as a file for the reader to save."""
-    response = Response(io.BytesIO(text.encode("utf-8")).getvalue(), content_type=f"{content_type}; charset=utf-8")
+    response = Response(text.encode("utf-8"), content_type=f"{content_type}; charset=utf-8")
     response.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
     return response
 

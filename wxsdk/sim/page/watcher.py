@@ -49,6 +49,7 @@ class Watcher:
         self._thread: Optional[threading.Thread] = None
         self._status: Dict[str, Any] = {}
         self._saved_at = 0.0
+        self._failed: Dict[str, str] = {}
         self._done: Dict[str, Callable[[Any], None]] = {
             "ilink request": self._request,
             "ilink said": self._views[0].said,
@@ -101,12 +102,22 @@ class Watcher:
         over = False
         while not over:
             over = self._take(self._await())
-            self._views[0].follow()
-            self._views[1].follow()
-            self._show_status()
+            for step in (self._views[0].follow, self._views[1].follow, self._show_status):
+                self._try("follow the simulators", step)
             if over or time.monotonic() - self._saved_at >= SAVE_EVERY:
                 self._saved_at = time.monotonic()
-                self._save()
+                self._try("save its state; a restart will not know what happens now", self._save)
+
+    def _try(self, what: str, step: Callable[[], None]) -> None:
+        """Run *step*; what goes wrong is logged when it is news, and never ends the page."""
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001  a full disk, a hostile frame
+            if repr(error) != self._failed.get(what):
+                self._failed[what] = repr(error)
+                log.error("the playground cannot %s: %s", what, error)
+        else:
+            self._failed.pop(what, None)
 
     def _await(self) -> List[Tuple[str, str, Any]]:
         """Wait for the next thing, and return it with all that has come meanwhile."""
