@@ -32,11 +32,15 @@ from typing import Any, Callable, Optional, TypeVar, cast
 
 from flask import Flask, Response, jsonify, request
 
+from ..accounts import Account
+from ..ilink.config import WeixinConfig
 from .health_view import health_answer
 from .serving import Plan, ServedBot, When, decide, look_around
 from .standby import Client, Standby
 
-__all__ = ["WxBot", "callback"]
+__all__ = ["WxBot", "callback", "login_page"]
+
+MAX_LOGIN_BYTES = 4096  # of a request of the login page: a number and an id
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -63,6 +67,37 @@ def callback(bot: Any, name: Optional[str] = None) -> Callable[[], Response]:
     if name is not None:
         wxsdk_callback.__name__ = f"wxsdk_callback_{name}"  # Flask names the endpoint after it
     return wxsdk_callback
+
+
+def login_page(
+    account: str,
+    *,
+    allowed: Callable[[Any], bool],
+    config: Optional[WeixinConfig] = None,
+    on_login: Optional[Callable[[Account], Any]] = None,
+) -> Callable[[], Response]:
+    """Make a view on which a person logs a bot for personal WeChat in, and which keeps it as *account*.
+
+    .. code-block:: python
+
+        view = login_page("support", allowed=lambda request: current_user.is_admin)
+        app.add_url_rule("/bot/login", view_func=view, methods=["GET", "POST"])
+
+    allowed: called with each request; who may log the bot in gets its messages. config: for another server. on_login:
+    called with the Account, to give a running client its new token. A login lives in the process that began it.
+    """
+    from .login_page import LoginPage  # only here: other sites need none of it
+
+    page = LoginPage(account, config, on_login)
+
+    def wxsdk_login() -> Response:
+        if not allowed(request):
+            return Response("Not allowed.", 403)
+        body = request.stream.read(MAX_LOGIN_BYTES + 1)
+        answer = page.answer(request.method, request.args, body, dict(request.headers))
+        return Response(answer.body, answer.status, answer.headers)
+
+    return wxsdk_login
 
 
 class WxBot:
