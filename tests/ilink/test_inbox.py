@@ -65,7 +65,7 @@ def test_a_batch_is_in_the_store_before_it_is_handed_over() -> None:
 def test_unknown_fields_survive_the_store() -> None:
     setting = Setting()
     setting.accept(message(1))
-    (left,) = Setting(setting.store).inbox.left_over()
+    (left,) = Setting(setting.store).inbox.recover()
     assert left.redelivered
     assert left.message == message(1)
     assert left.message.extra == {"novel_field": {"kept": True}}
@@ -79,7 +79,7 @@ def test_what_is_finished_is_gone_and_its_cursor_is_told() -> None:
     setting.inbox.finish(first)
     assert setting.cursors == ["c1"]
     assert setting.store.items("inbox") == []
-    assert Setting(setting.store).inbox.left_over() == []
+    assert Setting(setting.store).inbox.recover() == []
 
 
 def test_what_is_left_over_comes_in_order_and_holds_the_stored_cursor_back() -> None:
@@ -87,7 +87,7 @@ def test_what_is_left_over_comes_in_order_and_holds_the_stored_cursor_back() -> 
     first.accept(message(1), message(2))
     first.accept(message(3), cursor="c2")
     second = Setting(first.store)
-    left = second.inbox.left_over()
+    left = second.inbox.recover()
     assert ids(left) == ["1", "2", "3"]
     second.accept(cursor="c3")
     assert second.cursors == []
@@ -102,7 +102,7 @@ def test_duplicates_are_dropped_within_a_batch_later_and_after_a_restart() -> No
     assert setting.accept(message(1, context_token="newer")) == []
     assert setting.store.get("context_token", "alice") == "newer"
     restarted = Setting(setting.store, setting.clock)
-    restarted.inbox.left_over()
+    restarted.inbox.recover()
     assert restarted.accept(message(1)) == []
 
 
@@ -111,7 +111,7 @@ def test_a_remembered_id_is_forgotten_after_the_window_whatever_the_wall_clock_d
     setting.accept(message(1))
     setting.clock.jump_wall(-50_000.0)
     restarted = Setting(setting.store, setting.clock)
-    restarted.inbox.left_over()
+    restarted.inbox.recover()
     assert restarted.accept(message(1)) == []
     setting.clock.advance(90_000.0)
     assert ids(restarted.accept(message(1))) == ["1"]
@@ -194,7 +194,7 @@ def test_an_unreadable_row_is_left_out(caplog: pytest.LogCaptureFixture) -> None
     setting = Setting()
     setting.store.write([Put("inbox", "x", "{not json", 0.0)])
     setting.accept(message(1))
-    assert ids(Setting(setting.store).inbox.left_over()) == ["1"]
+    assert ids(Setting(setting.store).inbox.recover()) == ["1"]
     assert "unreadable" in caplog.text
 
 
@@ -208,7 +208,7 @@ def test_a_damaged_row_of_what_was_seen_does_not_stop_the_bot_from_starting(
         setting.inbox.finish(entry)
     setting.store.write([Put("seen", "id:8", damaged, 0.0), Put("seen", "id:9", damaged, 0.0)])
     restarted = Setting(setting.store, setting.clock)
-    assert restarted.inbox.left_over() == []
+    assert restarted.inbox.recover() == []
     assert restarted.accept(message(1), message(2)) == []  # the good rows are recalled
     assert ids(restarted.accept(message(9))) == ["9"]
     assert caplog.text.count("2 message(s) seen before cannot be recalled") == 1

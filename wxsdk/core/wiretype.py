@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import typing
-from typing import Any, Callable, Dict, List, Tuple, Type, TypeVar, Union
+from typing import Any, Callable, Dict, List, Optional, Tuple, Type, TypeVar, Union
 
 from dataclasses_json import DataClassJsonMixin, config
 
@@ -174,6 +174,18 @@ def _bool(value: Any) -> Any:
     if isinstance(value, bool):
         return value
     return bool(value) if isinstance(value, int) and value in (0, 1) else _MISFIT
+
+
+def as_int(value: Any) -> Optional[int]:
+    """*value* as a field of type int has it; None for one that does not fit."""
+    found = value if type(value) is int else _int(value)
+    return None if found is _MISFIT else found
+
+
+def as_text(value: Any) -> Optional[str]:
+    """*value* as a field of type str has it; None for one that does not fit."""
+    found = value if type(value) is str else _str(value)
+    return None if found is _MISFIT else found
 
 
 def _anything(value: Any) -> Any:

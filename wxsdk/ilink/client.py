@@ -405,10 +405,9 @@ class WeixinClient:
         )
 
     def _make_context(self, entry: Entry) -> MessageContext:
-        user_id = entry.message.from_user_id or ""
-        inbound = to_inbound(entry.message, lambda message_id: self._quoted(user_id, message_id))
         return MessageContext(
-            inbound,
+            entry.user_id,
+            lambda: to_inbound(entry.message, partial(self._quoted, entry.user_id)),
             redelivered=entry.redelivered,
             sender=self._sender,
             media_door=self._media_door,

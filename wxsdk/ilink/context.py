@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, ContextManager, List, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, ContextManager, List, Optional, Union
 
 from ..runtime.files import FileLike
 from .frames_out import SendResult
@@ -22,6 +22,12 @@ Progress = Callable[[int, int], None]
 """progress(done_bytes, total_bytes): counts bytes of the plain file, never goes back and ends at its size."""
 
 
+_READ = (
+    *("message_id", "to_user_id", "create_time_ms", "session_id", "context_token"),
+    *("body", "text", "media", "ref_message", "message"),
+)
+
+
 class MessageContext:
     """A message of a user.
 
@@ -32,24 +38,42 @@ class MessageContext:
     has returned.
     """
 
+    message_id: str
+    to_user_id: str
+    create_time_ms: int
+    session_id: str
+    context_token: Optional[str]
+    body: Optional[str]
+    text: str
+    media: Optional[MediaInfo]
+    ref_message: Optional[RefMessageInfo]
+    message: WeixinMessage
+
     def __init__(
-        self, inbound: Inbound, *, redelivered: bool, sender: Sender, media_door: MediaDoor, typing_signs: TypingSigns
+        self,
+        from_user_id: str,
+        read: Callable[[], Inbound],
+        *,
+        redelivered: bool,
+        sender: Sender,
+        media_door: MediaDoor,
+        typing_signs: TypingSigns,
     ) -> None:
-        self.message_id: str = inbound.message_id
-        self.from_user_id: str = inbound.from_user_id
-        self.to_user_id: str = inbound.to_user_id
-        self.create_time_ms: int = inbound.create_time_ms
-        self.session_id: str = inbound.session_id
-        self.context_token: Optional[str] = inbound.context_token
-        self.body: Optional[str] = inbound.body
-        self.text: str = inbound.text
-        self.media: Optional[MediaInfo] = inbound.media
-        self.ref_message: Optional[RefMessageInfo] = inbound.ref_message
-        self.message: WeixinMessage = inbound.message
+        self.from_user_id = from_user_id
         self.redelivered = redelivered
+        self._read = read
         self._sender = sender
         self._media_door = media_door
         self._typing_signs = typing_signs
+
+    def __getattr__(self, name: str) -> Any:
+        # Called for what is not there yet: the message is decoded when the handler first looks at it.
+        if name not in _READ:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        inbound = self._read()
+        for each in _READ:
+            self.__dict__.setdefault(each, getattr(inbound, each))
+        return self.__dict__[name]
 
     def __repr__(self) -> str:
         kind = self.media.kind if self.media else "text" if self.body else "other"

@@ -17,7 +17,7 @@ class Turn:
     """One message before a handler. thread: ident of the handler's. handled: the message is done with."""
 
     def __init__(self, entry: Entry) -> None:
-        self.user_id = entry.message.from_user_id or ""
+        self.user_id = entry.user_id
         self.thread = threading.get_ident()
         self.handled = False
         self.followers: Optional[List[Callable[[], None]]] = []  # None: the turn is over

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
-from typing import List, NamedTuple, Optional
+from typing import Iterable, List, NamedTuple, Optional
 
 from ..core.redact import Secret
 from .media import MediaInfo, choose_media
@@ -140,12 +140,18 @@ class SeenMessages:
 
     def add(self, keys: MessageKeys, now: float) -> None:
         """Remember a message."""
-        if keys.by_id:
-            self._ids[keys.by_id] = now
-            self._ids.move_to_end(keys.by_id)
-        if keys.by_content:
-            self._contents[keys.by_content] = (now, bool(keys.by_id))
-            self._contents.move_to_end(keys.by_content)
+        self.add_many((keys,), now)
+
+    def add_many(self, messages: Iterable[MessageKeys], now: float) -> None:
+        """Remember several messages that came together."""
+        ids, contents = self._ids, self._contents
+        for keys in messages:
+            if keys.by_id:
+                ids[keys.by_id] = now
+                ids.move_to_end(keys.by_id)
+            if keys.by_content:
+                contents[keys.by_content] = (now, bool(keys.by_id))
+                contents.move_to_end(keys.by_content)
         self._forget(now)
 
     def is_new(self, message: WeixinMessage, now: float) -> bool:

@@ -1,4 +1,4 @@
-"""Inbox: what was received and is not handled yet.
+"""Keeps what was received and is not handled yet.
 
 One write takes in a whole batch: its messages, the cursor behind it, the users' newest context tokens, and what
 duplicates and quotes are recognised by. It is made before anything is handled, so a killed process loses nothing.
@@ -6,21 +6,21 @@ duplicates and quotes are recognised by. It is made before anything is handled, 
 
 from __future__ import annotations
 
+import itertools
 import math
 import secrets
 import threading
-from dataclasses import dataclass
-from typing import Callable, Dict, List, Optional, Sequence
+from typing import Callable, Dict, List, Optional, Sequence, Union
 
 from ..log import get_logger
 from ..runtime.clock import Clock
 from ..runtime.store import Change, Delete, Put
 from .config import WeixinConfig
-from .inbound import MessageKeys, SeenMessages, is_for_handler, keys_of
+from .inbound import MessageKeys, SeenMessages
 from .inbox_rules import CursorProgress
-from .jsontext import dump_json
+from .raw_message import RawMessage
 from .state import Book, parsed
-from .tables import CONTEXT_TOKENS, CURSOR, INBOX, SEEN, STATE
+from .tables import CONTEXT_TOKENS, CURSOR, INBOX, QUOTES, SEEN, STATE, quote_key
 from .wire import WeixinMessage
 
 log = get_logger(__name__)
@@ -28,14 +28,26 @@ log = get_logger(__name__)
 TRIM_EVERY = 1000  # messages between two clean-ups of the store; each costs milliseconds
 
 
-@dataclass(frozen=True)
 class Entry:
     """A message in the inbox. batch: the number it is counted under."""
 
-    key: str
-    message: WeixinMessage
-    batch: int
-    redelivered: bool = False
+    __slots__ = ("batch", "key", "raw", "redelivered")
+
+    def __init__(self, key: str, raw: Union[RawMessage, WeixinMessage], batch: int, redelivered: bool = False) -> None:
+        self.key = key
+        self.raw = RawMessage.of(raw)
+        self.batch = batch
+        self.redelivered = redelivered
+
+    @property
+    def user_id(self) -> str:
+        """Who wrote it."""
+        return self.raw.user_id
+
+    @property
+    def message(self) -> WeixinMessage:
+        """The message, decoded when it is first read."""
+        return self.raw.message
 
 
 class Inbox:
@@ -62,25 +74,35 @@ class Inbox:
         self._lock = threading.Lock()
         self._progress = CursorProgress()
         self._seen = SeenMessages(config.dedupe_window, config.max_seen_ids)
+        self._prefix = f"{secrets.token_hex(4)}-"  # keys of this run; no other run has them
+        self._numbers = itertools.count()
         self._untrimmed = 0  # messages taken in since the last clean-up
 
-    def left_over(self) -> List[Entry]:
+    def recover(self) -> List[Entry]:
         """The unfinished messages of an earlier run, oldest first, to be handled before anything else.
 
-        Also recalls what was seen lately. Called once, before the first ``accept``. Raises what the store raises.
+        Also recalls what was seen lately and cleans up. Called once, before the first ``accept``. Raises what the store
+        raises.
         """
         self._recall_seen()
+        left = self._read_unfinished()
+        self._book.trim()
+        batch = self._progress.begin(len(left), (self._book.cursor() or None) if left else None)
+        return [Entry(key, message, batch, redelivered=True) for key, message in left.items()]
+
+    def _read_unfinished(self) -> Dict[str, WeixinMessage]:
         left: Dict[str, WeixinMessage] = {}
+        unreadable: List[Change] = []
         for key, text in self._book.store.items(INBOX):
             message = parsed(text)
             if message is None:
-                log.warning("an unreadable message in the store is left out")
-                self._book.store.write([Delete(INBOX, key)])
+                unreadable.append(Delete(INBOX, key))
             else:
                 left[key] = message
-        batch = self._progress.begin(len(left), (self._book.cursor() or None) if left else None)
-        self._book.trim()
-        return [Entry(key, message, batch, redelivered=True) for key, message in left.items()]
+        if unreadable:
+            log.warning("%d unreadable message(s) in the store are left out", len(unreadable))
+            self._book.store.write(unreadable)
+        return left
 
     def _recall_seen(self) -> None:
         # The store has the time of day, which may jump; in memory only the passing of time counts.
@@ -96,25 +118,27 @@ class Inbox:
         if unreadable:
             log.warning("%d message(s) seen before cannot be recalled, so they may come twice", unreadable)
 
-    def accept(self, messages: Sequence[WeixinMessage], cursor: Optional[str], *, epoch: int) -> List[Entry]:
+    def accept(
+        self, messages: Sequence[Union[RawMessage, WeixinMessage]], cursor: Optional[str], *, epoch: int
+    ) -> List[Entry]:
         """Write one batch and the *cursor* behind it (None: no new one); its new messages, to be handled.
 
         epoch: the book's, when the batch was asked for; of a batch for an older token only the messages count. Raises
         what the store raises; then nothing was taken in and the cursor stays.
         """
         now, wall = self._clock.now(), self._clock.wall()
-        new = self._new_messages(messages, now)
-        owned = self._token_changes(messages, wall)
+        came = list(map(RawMessage.of, messages))
+        new = self._new_messages(came, now)
+        owned = self._token_changes(came, wall)
         if cursor is not None:
             owned.append(Put(STATE, CURSOR, cursor, wall))
         current = self._book.write_of(epoch, self._changes(new, wall), owned)
-        for message in new.values():
-            self._seen.add(keys_of(message), now)
+        self._seen.add_many([raw.keys for raw in new.values()], now)
         with self._lock:
             batch = self._progress.begin(len(new), cursor if current else None)
             self._tell_reached()
         self._trim_now_and_then(max(len(messages), 1))
-        return [Entry(key, message, batch) for key, message in new.items()]
+        return [Entry(key, raw, batch) for key, raw in new.items()]
 
     def finish(self, entry: Entry, changes: Sequence[Change] = (), also: Sequence[Entry] = ()) -> None:
         """The handler of *entry*, and of those in *also*, returned or raised: take it out and apply *changes*, at once.
@@ -139,32 +163,37 @@ class Inbox:
         for cursor in self._progress.reached():
             self._tell(cursor)
 
-    def _new_messages(self, messages: Sequence[WeixinMessage], now: float) -> Dict[str, WeixinMessage]:
+    def _new_messages(self, came: Sequence[RawMessage], now: float) -> Dict[str, RawMessage]:
         """Those for the handler that were not seen before, under fresh keys. Remembers nothing yet."""
-        batch = SeenMessages(self._config.dedupe_window, max(len(messages), 1))
-        new: Dict[str, WeixinMessage] = {}
-        for message in messages:
-            if not is_for_handler(message) or self._seen.knows(keys_of(message), now):
+        new: Dict[str, RawMessage] = {}
+        batch = SeenMessages(self._config.dedupe_window, max(len(came), 1))
+        for raw in came:
+            if not raw.is_for_handler:
                 continue
-            if batch.is_new(message, now):
-                new[secrets.token_hex(8)] = message
+            keys = raw.keys
+            if not self._seen.knows(keys, now) and not batch.knows(keys, now):
+                new[f"{self._prefix}{next(self._numbers):x}"] = raw
+            batch.add(keys, now)
         return new
 
-    def _changes(self, new: Dict[str, WeixinMessage], wall: float) -> List[Change]:
+    def _changes(self, new: Dict[str, RawMessage], wall: float) -> List[Change]:
         changes: List[Change] = []
-        for key, message in new.items():
-            changes.append(Put(INBOX, key, dump_json(message.to_dict()).decode(), wall))
-            changes += [Put(SEEN, one, str(wall), wall) for one in keys_of(message) if one]
-            changes += self._book.quote_changes(message.from_user_id or "", message)
-        for user_id in dict.fromkeys(message.from_user_id for message in new.values()):
+        at = str(wall)
+        quotes = self._config.max_quotes > 0
+        for key, raw in new.items():
+            changes.append(Put(INBOX, key, raw.row(), wall))
+            changes += [Put(SEEN, one, at, wall) for one in raw.keys if one]
+            if quotes and raw.message_id:
+                changes.append(Put(QUOTES, quote_key(raw.user_id, raw.message_id), raw.quote_row(), wall))
+        for user_id in dict.fromkeys(raw.user_id for raw in new.values()):
             changes += self._heard(user_id) if user_id else []
         return changes
 
     @staticmethod
-    def _token_changes(messages: Sequence[WeixinMessage], wall: float) -> List[Change]:
+    def _token_changes(came: Sequence[RawMessage], wall: float) -> List[Change]:
         # A duplicate may bring another token; received last, it is the newest (docs/protocol/ilink, 2).
-        tokens = {one.from_user_id: one.context_token for one in messages if one.from_user_id and one.context_token}
-        return [Put(CONTEXT_TOKENS, user_id, str(token), wall) for user_id, token in tokens.items()]
+        tokens = {raw.user_id: raw.context_token for raw in came if raw.user_id and raw.context_token}
+        return [Put(CONTEXT_TOKENS, user_id, token, wall) for user_id, token in tokens.items()]
 
 
 def _time_of(text: str) -> Optional[float]:

@@ -22,7 +22,8 @@ from ..errors import TokenStale, TransportError, WxError
 from .config import WeixinConfig
 from .endpoints import GET_UPDATES
 from .errors import UNREADABLE_CODE, code_of, decode_answer, error_for
-from .wire import UpdatesReply, WeixinMessage, decode_updates
+from .raw_message import RawMessage, raw_messages
+from .wire import UpdatesReply, decode_updates
 
 MIN_HOLD, MAX_HOLD = 1.0, 120.0  # s; bounds of longpolling_timeout_ms. Above it, a dead line is noticed too late
 MIN_SPACING = 0.5  # s between the starts of polls that bring nothing: two a second at most; docs/protocol/ilink, 2
@@ -44,11 +45,12 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """One poll's outcome: *reply* of an ANSWER, *error* of a FAILURE or STALE."""
+    """One poll's outcome: *reply* and *messages* of an ANSWER, *error* of a FAILURE or STALE."""
 
     kind: Kind
     reply: Optional[UpdatesReply] = None
     error: Optional[WxError] = None
+    messages: Tuple[RawMessage, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ class PollStep:
     """
 
     state: PollState
-    messages: Tuple[WeixinMessage, ...] = ()
+    messages: Tuple[RawMessage, ...] = ()
     cursor: Optional[str] = None
     error: Optional[WxError] = None
     token_stale: Optional[TokenStale] = None
@@ -114,11 +116,12 @@ def judge_answer(status: int, body: bytes, *, secrets: Iterable[str] = ()) -> Ve
         raw = decode_answer(status, body, endpoint=GET_UPDATES.path)
     except TransportError as exc:
         return Verdict(Kind.FAILURE, error=exc)
+    messages = tuple(raw_messages(raw.pop("msgs", None)))  # each is decoded when it is read
     reply = decode_updates(raw)
     # An unreadable code must not cost the messages beside it; what else is wrong shows at the next poll.
     error = None if code_of(reply) == UNREADABLE_CODE else error_for(reply, endpoint=GET_UPDATES.path, secrets=secrets)
     if error is None:
-        return Verdict(Kind.ANSWER, reply=reply)
+        return Verdict(Kind.ANSWER, reply=reply, messages=messages)
     return Verdict(Kind.STALE if isinstance(error, TokenStale) else Kind.FAILURE, reply=reply, error=error)
 
 
@@ -155,7 +158,7 @@ def _next_step(state: PollState, verdict: Verdict, *, elapsed: float, unit: floa
     if verdict.reply is None:
         # No gateway cut in: wait as long as the server holds again.
         return PollStep(dataclasses.replace(calm, hold=state.full_hold), silence=_silence(state), delay=spacing)
-    return _after_answer(dataclasses.replace(calm, stale=False), verdict.reply, spacing)
+    return _after_answer(dataclasses.replace(calm, stale=False), verdict.reply, verdict.messages, spacing)
 
 
 def _silence(state: PollState) -> WxError:
@@ -177,9 +180,8 @@ def _walled_off(unheard: float) -> WxError:
     )
 
 
-def _after_answer(state: PollState, reply: UpdatesReply, spacing: float) -> PollStep:
+def _after_answer(state: PollState, reply: UpdatesReply, messages: Tuple[RawMessage, ...], spacing: float) -> PollStep:
     cursor = _cursor(reply)
-    messages = tuple(reply.msgs or ())
     moved = cursor is not None and cursor != state.cursor
     return PollStep(
         dataclasses.replace(_with_hold(state, reply), cursor=cursor if cursor is not None else state.cursor),

@@ -140,7 +140,7 @@ class Running:
         self._elsewhere = self._desk.take_over(self)  # before the store is read: what ends meanwhile counts as handled
         if sync_buf is not None:
             self._book.begin_after(sync_buf)  # before anything is told or handled by the older one
-        left_over = self._inbox.left_over()
+        left_over = self._inbox.recover()
         cursor = self._book.cursor()
         self._outbox.load()
         if left_over:
@@ -286,12 +286,12 @@ class Running:
     def _hand_over(self, entries: List[Entry]) -> None:
         for entry in entries:
             hooks.emit("received", "ilink", queued=self.dispatcher.queued)
-            self._outbox.heard(entry.message.from_user_id or "")
+            self._outbox.heard(entry.user_id)
         if self._receiver is not None:
             self._receiver.received([one for one in map(self._received, entries) if one is not None])
             return
-        for entry in entries:
-            self.dispatcher.submit(entry.message.from_user_id or "", partial(self._handle, entry))
+        # In one go: one lock and one wake-up for the whole batch.
+        self.dispatcher.submit_many([(entry.user_id, partial(self._handle, entry), None) for entry in entries])
 
     def _received(self, entry: Entry) -> Optional[Received]:
         """*entry* for the receiver; None when there is no making a context of it, which is reported."""

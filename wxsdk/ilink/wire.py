@@ -278,7 +278,7 @@ class QrStatusReply(Answer):
 
 def decode_message(raw: Any) -> WeixinMessage:
     """One message out of anything; what is nested deeper than MAX_DEPTH is cut off."""
-    return WeixinMessage.from_dict(_pruned(raw, MAX_DEPTH) if _deeper_than(raw, MAX_DEPTH) else raw)
+    return WeixinMessage.from_dict(pruned(raw, MAX_DEPTH) if deeper_than(raw, MAX_DEPTH) else raw)
 
 
 def decode_updates(raw: Dict[str, Any]) -> UpdatesReply:
@@ -288,27 +288,29 @@ def decode_updates(raw: Dict[str, Any]) -> UpdatesReply:
     for name in ("get_updates_buf", "sync_buf"):
         if not isinstance(raw.get(name), str):
             raw.pop(name, None)  # a number would decode to a text that is no cursor
-    if _deeper_than(raw, MAX_DEPTH):
-        raw = _pruned(raw, MAX_DEPTH)
+    if deeper_than(raw, MAX_DEPTH):
+        raw = pruned(raw, MAX_DEPTH)
     reply = UpdatesReply.from_dict(raw)
     if isinstance(messages, list):
         reply.msgs = [decode_message(one) for one in messages if isinstance(one, dict)]
     return reply
 
 
-def _deeper_than(value: Any, levels: int) -> bool:
+def deeper_than(value: Any, levels: int) -> bool:
+    """Whether *value* is nested more than *levels* deep."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     for part in inner:  # noqa: SIM110 - a generator would cost more than the look itself, on every message
-        if isinstance(part, (dict, list)) and (levels <= 0 or _deeper_than(part, levels - 1)):
+        if isinstance(part, (dict, list)) and (levels <= 0 or deeper_than(part, levels - 1)):
             return True
     return False
 
 
-def _pruned(value: Any, levels: int) -> Any:
+def pruned(value: Any, levels: int) -> Any:
+    """*value* without what is nested more than *levels* deep."""
     if not isinstance(value, (dict, list)):
         return value
     if levels < 0:
         return None
     if isinstance(value, dict):
-        return {name: _pruned(part, levels - 1) for name, part in value.items()}
-    return [_pruned(part, levels - 1) for part in value]
+        return {name: pruned(part, levels - 1) for name, part in value.items()}
+    return [pruned(part, levels - 1) for part in value]

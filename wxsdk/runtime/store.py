@@ -7,16 +7,14 @@ its user's business. Everything that must not be torn apart by a crash goes thro
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
-from typing import Callable, Dict, List, Optional, Protocol, Sequence, Tuple, Union
+from typing import Callable, Dict, List, NamedTuple, Optional, Protocol, Sequence, Tuple, Union
 
 from ..errors import ConfigError
 from .forked import tell_of_forks
 from .instance_lock import InstanceLock
 
 
-@dataclass(frozen=True)
-class Put:
+class Put(NamedTuple):
     """Set *key* of *table* to *value*; a new key goes to the end of the table, a known one keeps its place.
 
     *at* is the time of day in seconds since 1970, by which ``trim`` tells old rows.
@@ -28,16 +26,14 @@ class Put:
     at: float
 
 
-@dataclass(frozen=True)
-class Delete:
+class Delete(NamedTuple):
     """Remove *key* from *table*; one that is not there is no error."""
 
     table: str
     key: str
 
 
-@dataclass(frozen=True)
-class Clear:
+class Clear(NamedTuple):
     """Remove every row of *table*."""
 
     table: str

@@ -139,7 +139,7 @@ class StoreWriter:
             self._apply_soon(changes, 0.0)
 
     def _apply_soon(self, changes: Sequence[Change], patience: float) -> None:
-        if not changes:
+        if not changes or self._written_directly(changes):
             return
         last = self._keep(changes)
         if self._in_trouble or not self._access.acquire(timeout=patience):
@@ -158,6 +158,24 @@ class StoreWriter:
             self._access.release()
         if not written:
             self._start_working()
+
+    def _written_directly(self, changes: Sequence[Change]) -> bool:
+        """Write *changes* where nothing waits and no other thread writes; False when they are to wait."""
+        if self._pending or self._in_trouble or not self._access.acquire(blocking=False):
+            return False
+        try:
+            if self._pending or not all(map(_is_text, changes)):
+                return False
+            if self._try_write is not None:
+                return self._try_write(changes)
+            self.inner.write(changes)
+            return True
+        except Exception as exc:  # noqa: BLE001  a store may raise anything of its own
+            self._failed(exc)
+            self._in_trouble = True
+            return False
+        finally:
+            self._access.release()
 
     def _keep(self, changes: Sequence[Change]) -> Optional[Tuple[_Key, Change]]:
         """Let *changes* wait; the last of them with its key."""
