@@ -49,7 +49,8 @@ class RawMessage:
     def is_for_handler(self) -> bool:
         """See the function of that name in ``inbound``."""
         raw = self.raw
-        if raw.get("message_type") == MessageType.USER and not raw.get("delete_time_ms"):
+        kind = raw.get("message_type")
+        if type(kind) is int and kind == MessageType.USER and not raw.get("delete_time_ms"):
             return as_int(raw.get("message_state")) != MessageState.GENERATING
         return is_for_handler(self.message)  # another type, or one that is not written as a number
 
