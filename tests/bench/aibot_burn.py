@@ -3,8 +3,8 @@
     python -m tests.bench.aibot_burn [--interval SECONDS]
 
 --interval: of ``sys.setswitchinterval``, Python's 0.005 by default. A thread that wakes has to ask the one that
-computes for the interpreter's lock, which is given up after that interval only; with several of them computing, another one of
-them may get it first. So the reader and the caller each wait for several intervals, whatever a library does.
+computes for the interpreter's lock, which is given up after that interval only; with several of them computing, another
+one of them may get it first. So reader and caller each wait for several intervals, whatever a library does.
 """
 
 from __future__ import annotations
