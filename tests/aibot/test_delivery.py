@@ -153,7 +153,7 @@ def test_an_error_callback_that_raises_is_logged_and_not_told_to_itself(
     def broken(exc: BaseException) -> None:
         raise ValueError("in the error callback")
 
-    desk.delivery.tell("error", RuntimeError("first"))
+    desk.delivery.report("error", RuntimeError("first"))
     desk.drain()
     assert [str(error) for error in desk.errors] == ["first"]
     assert "in the error callback" in caplog.text
@@ -262,9 +262,9 @@ def test_news_come_in_order_even_when_a_callback_is_slow(desk: Desk) -> None:
     desk.callbacks.on_connected(lambda: (release.wait(5), told.append("connected")))
     desk.callbacks.on_authenticated(lambda: told.append("authenticated"))
     desk.callbacks.on_disconnected(told.append)
-    desk.delivery.tell("connected")
-    desk.delivery.tell("authenticated")
-    desk.delivery.tell("disconnected", "why")
+    desk.delivery.report("connected")
+    desk.delivery.report("authenticated")
+    desk.delivery.report("disconnected", "why")
     release.set()
     desk.drain()
     assert told == ["connected", "authenticated", "why"]
@@ -277,7 +277,7 @@ def test_no_callback_of_messages_or_events_holds_up_the_news(desk: Desk) -> None
     desk.callbacks.on_disconnected(lambda reason: heard.set())
     desk.delivery.pushed([message(str(number), f"chat {number}") for number in range(2)])
     desk.delivery.pushed([event(f"e{number}", "enter_chat", f"chat {number}") for number in range(2)])
-    desk.delivery.tell("disconnected", "why")
+    desk.delivery.report("disconnected", "why")
     desk.delivery.after_news(last.set)
     assert heard.wait(5)
     assert last.wait(5)
@@ -323,6 +323,6 @@ def test_without_callbacks_nothing_is_started() -> None:
     desk = Desk()
     before = threading.active_count()
     desk.delivery.pushed([message("1")])
-    desk.delivery.tell("connected")
+    desk.delivery.report("connected")
     assert threading.active_count() == before
     assert desk.delivery.last_inbound is not None

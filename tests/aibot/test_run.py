@@ -59,7 +59,7 @@ def life() -> Iterator[Life]:
 
 def test_a_run_tells_when_it_is_ready_and_when_it_is_over(life: Life) -> None:
     life.run.connection.stop()
-    assert life.run.told.wait(5)
+    assert life.run.reported.wait(5)
     assert life.order == ["ready", "over"]
 
 
@@ -96,11 +96,11 @@ def test_the_reader_closes_behind_itself_once_the_callbacks_have_run(life: Life)
     release.set()
     assert life.run.connection.workers[0].join(5)
     assert heard == ["1", "2"]
-    assert not life.run.delivery.tell_then(lambda: None, "error")
+    assert not life.run.delivery.report_then(lambda: None, "error")
 
 
 def test_a_run_that_is_over_is_closed_at_once(life: Life) -> None:
     life.run.connection.stop()
     assert life.run.connection.workers[0].join(5)
     life.run.close_when_over(life.clock.now() + FAR)
-    assert not life.run.delivery.tell_then(lambda: None, "error")
+    assert not life.run.delivery.report_then(lambda: None, "error")

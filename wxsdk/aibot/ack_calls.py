@@ -1,4 +1,4 @@
-"""What ``replies`` keeps of a frame that wants an acknowledgement, and of those who wait for one."""
+"""Keeps, for ``acks``, a frame that wants an acknowledgement, and the callers that wait for one."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Outcomes(_Queue):
             self.not_empty.notify()
 
     def get(self, block: bool = True, timeout: Optional[float] = None) -> Call:
-        """The next item; raises ``queue.Empty`` after *timeout* seconds, or sooner when it was woken for nothing."""
+        """Return the next item; raises ``queue.Empty`` after *timeout* seconds, or sooner after a needless wake-up."""
         with self.mutex:
             if not self.queue and block:
                 self.not_empty.wait(timeout)

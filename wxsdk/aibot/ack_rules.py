@@ -1,4 +1,4 @@
-"""Who an acknowledgement belongs to (docs/protocol/aibot, 4).
+"""Matches acknowledgements to calls (docs/protocol/aibot, 4).
 
 An ack carries only a req_id, so at most one frame per req_id is in flight and the others wait in line. What makes it
 hard is an ack that comes after its frame has timed out: it must not answer the frame behind it. The rules:
@@ -7,7 +7,7 @@ hard is an ack that comes after its frame has timed out: it must not answer the 
 a frame in flight times out                AckTimeout. It leaves a debt, alive until 2 x its timeout after its write
 an ack comes and a debt is alive           the ack pays the oldest debt; the frame in flight waits on
 an ack comes, no debt, a frame in flight   it is that frame's answer
-an ack comes, no debt, nothing in flight   nobody's (a double, or later than its debt)
+an ack comes, no debt, nothing in flight   no frame's (a double, or later than its debt)
 a frame times out, and an ack that came    AckTimeout without a debt: of the two answers one was lost, and a debt for
 while it was in flight paid an older debt  it would take the next frame's ack, and so on for ever
 the connection goes                        everybody gets an outcome, every debt is forgotten
@@ -40,7 +40,7 @@ class Verdict(Enum):
 
     ANSWER = "answer"  # of the token named
     PAID = "paid"  # a late ack, of a frame that has had its outcome
-    UNKNOWN = "unknown"  # of nobody
+    UNKNOWN = "unknown"  # of no frame
 
 
 class Ack(NamedTuple):
@@ -119,7 +119,7 @@ class AckLedger:
         self._indebted: Deque[Tuple[float, str]] = deque()  # idle lanes are forgotten when their last debt dies
 
     def __len__(self) -> int:
-        """How many req_ids are remembered."""
+        """Count the req_ids that are remembered."""
         return len(self._lanes)
 
     def enqueue(self, req_id: str, token: Any, timeout: float, now: float) -> Admission:
@@ -145,7 +145,7 @@ class AckLedger:
         return lane is not None and lane.in_flight is not None
 
     def on_ack(self, req_id: str, now: float) -> Ack:
-        """An ack of *req_id* was read at *now*."""
+        """Match an ack of *req_id* that was read at *now*."""
         lane = self._lanes.get(req_id)
         if lane is None:
             return _UNKNOWN
@@ -161,7 +161,7 @@ class AckLedger:
         return _UNKNOWN if token is None else Ack(Verdict.ANSWER, token, then)
 
     def on_orphan_error(self, now: float) -> Ack:
-        """An error without req_id was read at *now*: it answers the only call in flight, if there is just one."""
+        """Match an error without req_id, read at *now*, to the only call in flight, if there is just one."""
         found: Optional[Tuple[str, _Lane]] = None
         for req_id, lane in self._lanes.items():
             if lane.in_flight is not None:
@@ -176,7 +176,7 @@ class AckLedger:
         return Ack(Verdict.ANSWER, token, then)
 
     def on_timeout(self, req_id: str, token: Any, now: float) -> TimedOut:
-        """The call of *token* stops waiting at *now*, in flight (AckTimeout) or still in line (it gave up)."""
+        """End the wait of *token* at *now*, in flight (AckTimeout) or still in line (it gave up)."""
         lane = self._lanes.get(req_id)
         if lane is None:
             return TimedOut(False)
@@ -190,7 +190,7 @@ class AckLedger:
         return TimedOut(True, then)
 
     def on_loss(self) -> List[Any]:
-        """The connection ended: the tokens that still wait, in the order of the calls of each req_id. Forgets all."""
+        """Forget everything, since the connection ended; return the tokens that wait, those of each req_id in order."""
         lost: List[Any] = []
         for lane in self._lanes.values():
             if lane.in_flight is not None:

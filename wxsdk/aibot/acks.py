@@ -1,9 +1,10 @@
-"""Frames that want an acknowledgement, and the threads that wait for one.
+"""Sends frames that want an acknowledgement, and wakes the threads that wait for one.
 
 Three kinds of thread meet here: callers, who wait; the reader, who brings acks and the end of the connection; the tick
-thread, for frames that nobody waits for. One short lock guards the ledger (``acks``), which alone decides whose an ack
-is. Each req_id has one ``queue.Queue``; its callers take their turns at it, so an outcome has one road to one caller.
-Writing happens outside the lock: the socket takes frames from many threads, and a req_id has one in flight at a time.
+thread, for frames that no caller waits for. One short lock guards the ledger (``ack_rules``), which alone decides whose
+an ack is. Each req_id has one ``queue.Queue``; its callers take their turns at it, so an outcome has one road to one
+caller. Writing happens outside the lock: the socket takes frames from many threads, and a req_id has one in flight at a
+time.
 """
 
 from __future__ import annotations
@@ -52,13 +53,13 @@ class Replies:
     # -- the connection's side ----------------------------------------
 
     def open(self, ticker: Ticker) -> None:
-        """The client starts: calls may wait for readiness from now on."""
+        """Let calls wait for readiness from now on: the client starts."""
         with self._lock:
             self._ticker = ticker
             self._closed = None
 
     def attach(self, ws: WsConnection) -> None:
-        """*ws* is subscribed: let the waiting calls go."""
+        """Let the waiting calls go: *ws* is subscribed."""
         with self._lock:
             self._ws = ws
             self._ready.notify_all()
@@ -67,7 +68,7 @@ class Replies:
             self._post_pending(call, ws)
 
     def detach(self, reason: str) -> None:
-        """The connection ended: every call that waits on it fails now, with *reason*, a sentence."""
+        """Fail every call that waits on the connection, which ended, with *reason*, a sentence."""
         with self._lock:
             self._ws = None
             lost = self._ledger.on_loss()
@@ -75,7 +76,7 @@ class Replies:
             self._settle(call, self._loss(call, reason))
 
     def close(self, why: WxError) -> None:
-        """The client ended: calls that wait for readiness, and later ones, fail at once."""
+        """Fail the calls that wait for readiness, and later ones, at once: the client ended."""
         with self._lock:
             self._closed = why
             self._ready.notify_all()
@@ -84,7 +85,7 @@ class Replies:
             self._settle(call, self._loss(call, "The client ended before the message could be sent."))
 
     def after_fork(self) -> None:
-        """In a forked child: the connection is the parent's, and writing to it would break the parent's stream."""
+        """Forget the connection in a forked child: writing to it would break the parent's stream."""
         self._lock = threading.Lock()  # the old one may be held by a thread of the parent
         self._ready = threading.Condition(self._lock)
         self._ledger = AckLedger(self._options.max_reply_queue_size)
@@ -93,7 +94,7 @@ class Replies:
         self._closed = ConnectionLost("The process that this one was forked from has the connection.", kind="tcp")
 
     def on_answer(self, frame: WsFrame, now: float) -> bool:
-        """Give an ack to whom it belongs. False when it says that the subscription is gone: drop the connection.
+        """Give an ack to the call it belongs to. False when it says that the subscription is gone: drop the connection.
 
         Called by the reader.
         """
@@ -104,7 +105,7 @@ class Replies:
         return self._answered(frame, gone, ack)
 
     def on_orphan_error(self, frame: WsFrame, now: float) -> bool:
-        """The same for an error that lacks its req_id."""
+        """Do the same for an error that lacks its req_id."""
         gone = frame.errcode == NOT_SUBSCRIBED
         with self._lock:
             ack = self._ledger.on_orphan_error(now)
@@ -175,7 +176,7 @@ class Replies:
             return self._ledger.is_busy(req_id)
 
     def to_error(self, outcome: Outcome, cmd: str) -> Optional[WxError]:
-        """The error that an outcome of ``post`` stands for; None for success."""
+        """Return the error that an outcome of ``post`` stands for; None for success."""
         return error_of(outcome, cmd, self._secrets) if isinstance(outcome, WsFrame) else outcome
 
     def wait_ready(self, timeout: float) -> bool:
@@ -203,7 +204,7 @@ class Replies:
         return not gone
 
     def _outcome(self, call: Call, unless_busy: bool) -> Optional[Outcome]:
-        """What becomes of *call*; None when *unless_busy* and a frame is in flight."""
+        """Return what becomes of *call*; None when *unless_busy* and a frame is in flight."""
         try:
             outcome = self._await(call) if self._admit(call, unless_busy) else None
             self._leave(call)
@@ -303,7 +304,7 @@ class Replies:
             call.timer.cancel()
         try:
             call.on_outcome(outcome)
-        except Exception:  # it runs on the reader: nobody's mistake may end the reading
+        except Exception:  # it runs on the reader: no mistake in it may end the reading
             log.exception("the outcome of %s could not be handed over", call.cmd)
 
     def _await(self, call: Call) -> Outcome:
@@ -328,7 +329,7 @@ class Replies:
         return call.timeout if call.written_at is None else call.written_at + call.timeout - self._clock.now()
 
     def _expire(self, call: Call) -> Optional[AckTimeout]:
-        """The AckTimeout of a call whose time is over; None when it is not, or when its outcome has come."""
+        """Return the AckTimeout of a call whose time is over; None when it is not, or when its outcome has come."""
         if call.written_at is None or self._clock.now() < call.written_at + call.timeout:
             return None
         if not self._take_out(call):

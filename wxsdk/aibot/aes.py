@@ -1,4 +1,4 @@
-"""AES-256-CBC as the platform uses it (docs/protocol/aibot, 6 and 7); only this module here imports Crypto.
+"""Encrypts and decrypts by AES-256-CBC as the platform does (docs/protocol/aibot, 6 and 7).
 
 The key's first 16 bytes are the IV, and PKCS#7 pads to 32 bytes although the cipher's block has 16.
 """
@@ -21,7 +21,7 @@ Bytes = Union[bytes, bytearray, memoryview]
 
 
 def key_bytes(text: Any) -> Optional[bytes]:
-    """The 32 bytes of a base64 key, whose padding may be missing; None when *text* is no such key."""
+    """Return the 32 bytes of a base64 key, whose padding may be missing; None when *text* is not such a key."""
     if not isinstance(text, str):
         return None
     text = Secret(text)
@@ -34,7 +34,7 @@ def key_bytes(text: Any) -> Optional[bytes]:
 
 
 def media_key(aeskey: Any) -> bytes:
-    """The key of a media file. Raises DecryptError, which does not quote it, when it is not base64 of 32 bytes."""
+    """Return the key of a media file. Raises DecryptError, which does not quote it, unless it is base64 of 32 bytes."""
     aeskey = hide(aeskey)
     key = key_bytes(aeskey)
     if key is None:
@@ -60,7 +60,7 @@ class MediaDecryptor:
         self._total = 0
 
     def update(self, piece: Bytes) -> memoryview:
-        """The next plain bytes; often fewer than *piece* has. They are valid until the next call."""
+        """Return the next plain bytes; often fewer than *piece* has. They are valid until the next call."""
         held, size = len(self._held), len(piece)
         self._total += size
         ready = max(held + size - PAD_BLOCK, 0) // _CIPHER_BLOCK * _CIPHER_BLOCK
@@ -80,7 +80,7 @@ class MediaDecryptor:
         return plain
 
     def finish(self) -> bytes:
-        """The last plain bytes, without the padding. Raises DecryptError when the file is empty, cut or not ours."""
+        """Return the last plain bytes, without the padding. Raises DecryptError when it is empty, cut or wrong."""
         if self._total == 0:
             raise DecryptError("The encrypted file is empty.")
         if self._total % PAD_BLOCK:
@@ -91,7 +91,7 @@ class MediaDecryptor:
 
 
 def decrypt_media(data: Bytes, aeskey: str) -> bytes:
-    """The plain bytes of a media file that is in memory. Raises DecryptError."""
+    """Return the plain bytes of a media file that is in memory. Raises DecryptError."""
     decryptor = MediaDecryptor(media_key(aeskey))
     return bytes(decryptor.update(data)) + decryptor.finish()
 
@@ -104,9 +104,9 @@ def cbc_encrypt(key: bytes, plain: bytes) -> bytes:
 
 
 def cbc_decrypt(key: bytes, encrypted: bytes) -> bytes:
-    """The plain bytes without their padding. Raises DecryptError."""
+    """Return the plain bytes without their padding. Raises DecryptError."""
     if not encrypted or len(encrypted) % PAD_BLOCK:
-        raise DecryptError(f"The encrypted text has {len(encrypted)} bytes, which is no multiple of {PAD_BLOCK}.")
+        raise DecryptError(f"The encrypted text has {len(encrypted)} bytes, which is not a multiple of {PAD_BLOCK}.")
     return unpadded(_cipher(key).decrypt(encrypted))
 
 

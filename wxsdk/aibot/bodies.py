@@ -1,4 +1,4 @@
-"""What the bot says: the bodies of replies and pushes as dataclasses (docs/protocol/aibot, 4). Plain dicts do as well.
+"""Defines the bodies of replies and pushes as dataclasses (docs/protocol/aibot, 4). Plain dicts do as well.
 
 The dataclasses hold content only and check nothing; ``checks`` and ``cards`` judge the wire form before it is sent.
 """
@@ -49,7 +49,7 @@ class ReplyMsgItem(WireType):
 
     @classmethod
     def of(cls, data: bytes) -> ReplyMsgItem:
-        """The item for the bytes of a JPG or PNG; ConfigError for anything but bytes."""
+        """Return the item for the bytes of a JPG or PNG; ConfigError for anything but bytes."""
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise ConfigError(f"data must be the bytes of a picture, not {type(data).__name__}.")
         digest = hashlib.md5(data, usedforsecurity=False).hexdigest()
@@ -108,7 +108,7 @@ class TextBody(WireType):
 
     @classmethod
     def of(cls, content: str) -> TextBody:
-        """The body that says *content*."""
+        """Return the body that says *content*."""
         return cls(TextContent(content))
 
 
@@ -121,7 +121,7 @@ class MarkdownBody(WireType):
 
     @classmethod
     def of(cls, content: str, feedback: Optional[Feedback] = None) -> MarkdownBody:
-        """The body that says *content*."""
+        """Return the body that says *content*."""
         return cls(MarkdownContent(content, feedback))
 
 
@@ -151,7 +151,7 @@ class StreamWithTemplateCardBody(WireType):
 
 
 def as_wire(value: Any) -> Any:
-    """*value* as plain dicts and lists: dataclasses at any depth become their wire form, the rest stays as it is.
+    """Turn *value* into plain dicts and lists: dataclasses at any depth become their wire form.
 
     Raises ConfigError for what is nested too deep, or in itself.
     """
@@ -174,7 +174,7 @@ def _as_wire(value: Any) -> Any:
 def stream_body(
     stream_id: str, content: str, finish: bool, msg_item: Any = None, feedback: Any = None
 ) -> Dict[str, Any]:
-    """The wire form of one snapshot; built without dataclasses, since streams send thousands of them."""
+    """Return the wire form of one snapshot; built without dataclasses, since streams send thousands of them."""
     stream: Dict[str, Any] = {"id": stream_id, "finish": finish, "content": content}
     if msg_item:
         stream["msg_item"] = as_wire(msg_item)
@@ -184,7 +184,7 @@ def stream_body(
 
 
 def media_body(media_type: str, media_id: str, video_options: Any = None) -> Dict[str, Any]:
-    """The wire form of a media message. *video_options*: VideoOptions or a dict (else ConfigError), of videos only."""
+    """Return the wire form of a media message. *video_options*: VideoOptions or a dict (else ConfigError)."""
     kind = str(media_type)
     content: Dict[str, Any] = {"media_id": media_id}
     if video_options is not None:
@@ -194,5 +194,5 @@ def media_body(media_type: str, media_id: str, video_options: Any = None) -> Dic
 
 
 def markdown_body(content: str) -> Dict[str, Any]:
-    """The wire form of a Markdown message."""
+    """Return the wire form of a Markdown message."""
     return {"msgtype": "markdown", "markdown": {"content": content}}

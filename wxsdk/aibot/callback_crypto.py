@@ -1,4 +1,4 @@
-"""Callback mode: signatures and texts of HTTP callbacks (docs/protocol/aibot, 7)."""
+"""Signs, encrypts and decrypts the texts of HTTP callbacks (docs/protocol/aibot, 7)."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class WecomCrypto:
         return hmac.compare_digest(wanted, str(signature).encode("utf-8", "surrogatepass"))
 
     def encrypt(self, text: str, timestamp: Union[str, int], nonce: str) -> Encrypted:
-        """*text* encrypted, and signed with *timestamp* and *nonce*. Raises ConfigError when *text* is no good str."""
+        """Encrypt *text*, and sign it with *timestamp* and *nonce*. Raises ConfigError for an odd *text*."""
         message = need_text(text, "text", empty=True).encode("utf-8")
         head = secrets.token_bytes(_SALT_BYTES) + len(message).to_bytes(_LENGTH_BYTES, "big")
         sealed = cbc_encrypt(self._key, head + message + self._receive_id.encode("utf-8"))
@@ -67,7 +67,7 @@ class WecomCrypto:
         return Encrypted(encrypted, self.compute_signature(timestamp, nonce, encrypted))
 
     def decrypt(self, encrypt: str) -> str:
-        """The text. Raises DecryptError, whatever is wrong with *encrypt*; check the signature before."""
+        """Return the text. Raises DecryptError, whatever is wrong with *encrypt*; check the signature before."""
         plain = cbc_decrypt(self._key, _from_base64(encrypt))
         start = _SALT_BYTES + _LENGTH_BYTES
         if len(plain) < start:

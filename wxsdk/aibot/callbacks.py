@@ -36,7 +36,7 @@ class Callbacks:
         self._handlers: Dict[str, Tuple[Handler, ...]] = {}
 
     def handlers(self, event: str) -> Tuple[Handler, ...]:
-        """The functions registered for *event*, in order."""
+        """Return the functions registered for *event*, in order."""
         return self._handlers.get(event, ())
 
     def on_connected(self, handler: Nullary) -> Nullary:
@@ -111,7 +111,7 @@ class Callbacks:
         return self._register("event_feedback_event", handler)
 
     def on_event_disconnected_event(self, handler: OfFrame) -> OfFrame:
-        """``handler(frame)`` when somebody else connected with this bot."""
+        """``handler(frame)`` when another client connected with this bot."""
         return self._register("event_disconnected_event", handler)
 
     def _register(self, event: str, handler: Registered, arguments: int = 1) -> Registered:

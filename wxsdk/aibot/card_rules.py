@@ -1,4 +1,4 @@
-"""Every rule of docs/protocol/aibot, 5, for the wire form of a card: which parts, which fields, how long, how many."""
+"""Checks the wire form of a card by every rule of docs/protocol/aibot, 5: parts, fields, lengths and counts."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def _check_headline(card: Card, kind: str) -> None:
 
 
 def _words(*names: str) -> Judge:
-    """An object whose fields *names* are optional texts."""
+    """Make the check of an object whose fields *names* are optional texts."""
 
     def judge(value: Any, path: str) -> None:
         need_object(value, path)
@@ -89,7 +89,7 @@ def _words(*names: str) -> Judge:
 
 
 def _link(value: Any, path: str, needs: Dict[int, str]) -> None:
-    """What a click does: *needs* maps each type to the field it cannot do without ("" for none)."""
+    """Check what a click does: *needs* maps each type to the field it cannot do without ("" for none)."""
     kind = value.get("type")
     if kind is None:
         return
@@ -146,7 +146,7 @@ def _action_menu(value: Any, path: str) -> None:
 
 
 def _titled(name: str) -> Judge:
-    """An object with a text *name* that must be there."""
+    """Make the check of an object with a text *name* that must be there."""
 
     def judge(value: Any, path: str) -> None:
         need_text(need_object(value, path).get(name), f"{path}.{name}")
@@ -189,7 +189,7 @@ def _option(value: Any, path: str) -> None:
 
 
 def _question(most: int) -> Judge:
-    """A question with up to *most* options."""
+    """Make the check of a question with up to *most* options."""
 
     def judge(value: Any, path: str) -> None:
         need_object(value, path)

@@ -1,4 +1,4 @@
-"""Template cards: the parts as dataclasses and builders for the five kinds (docs/protocol/aibot, 5).
+"""Defines template cards: the parts as dataclasses, and builders for the five kinds (docs/protocol/aibot, 5).
 
     TemplateCard.button_interaction("请审批", buttons=[Button("同意", key="yes", style=1), Button("拒绝", key="no")])
 
@@ -82,12 +82,12 @@ class CardAction(WireType):
 
     @classmethod
     def to_url(cls, url: str) -> CardAction:
-        """A click opens *url*."""
+        """Make a click open *url*."""
         return cls(1, url=url)
 
     @classmethod
     def to_app(cls, appid: str, pagepath: Optional[str] = None) -> CardAction:
-        """A click opens a mini program."""
+        """Make a click open a mini program."""
         return cls(2, appid=appid, pagepath=pagepath)
 
 
@@ -127,12 +127,12 @@ class Jump(WireType):
 
     @classmethod
     def to_url(cls, title: str, url: str) -> Jump:
-        """A link that opens *url*."""
+        """Return a link that opens *url*."""
         return cls(title, 1, url=url)
 
     @classmethod
     def ask(cls, title: str, question: str) -> Jump:
-        """A link that sends *question* to the bot in the user's name."""
+        """Return a link that sends *question* to the bot in the user's name."""
         return cls(title, 3, question=question)
 
 
@@ -250,14 +250,14 @@ class TemplateCard(WireType):
     def text_notice(
         cls, title: Optional[str] = None, desc: Optional[str] = None, *, card_action: Union[str, Part], **fields: Any
     ) -> TemplateCard:
-        """A notice. *card_action*: a URL, or a CardAction. Needs *title* or ``sub_title_text=``."""
+        """Return a notice. *card_action*: a URL, or a CardAction. Needs *title* or ``sub_title_text=``."""
         return cls._built("text_notice", title, desc, card_action=_action(card_action), **fields)
 
     @classmethod
     def news_notice(
         cls, title: str, desc: Optional[str] = None, *, card_action: Union[str, Part], **fields: Any
     ) -> TemplateCard:
-        """A notice with a picture (``card_image=CardImage(url)``). *card_action*: a URL, or a CardAction."""
+        """Return a notice with a picture (``card_image=CardImage(url)``). *card_action*: a URL, or a CardAction."""
         return cls._built("news_notice", title, desc, card_action=_action(card_action), **fields)
 
     @classmethod
@@ -270,7 +270,7 @@ class TemplateCard(WireType):
         task_id: Optional[str] = None,
         **fields: Any,
     ) -> TemplateCard:
-        """A card with 1 to 6 buttons. *task_id* is made up when there is none."""
+        """Return a card with 1 to 6 buttons. *task_id* is made up when there is none."""
         return cls._built("button_interaction", title, desc, button_list=list(buttons), task_id=task_id, **fields)
 
     @classmethod
@@ -284,7 +284,7 @@ class TemplateCard(WireType):
         task_id: Optional[str] = None,
         **fields: Any,
     ) -> TemplateCard:
-        """A vote on the question *checkbox*. *submit* is a button "提交" when there is none; *task_id* as above."""
+        """Return a vote on the question *checkbox*. *submit* is a button "提交" by default; *task_id* as above."""
         fields.update(checkbox=checkbox, submit_button=submit or SubmitButton(), task_id=task_id)
         return cls._built("vote_interaction", title, desc, **fields)
 
@@ -299,12 +299,12 @@ class TemplateCard(WireType):
         task_id: Optional[str] = None,
         **fields: Any,
     ) -> TemplateCard:
-        """A form of 1 to 3 drop-down questions *selects*. *submit* and *task_id* as above."""
+        """Return a form of 1 to 3 drop-down questions *selects*. *submit* and *task_id* as above."""
         fields.update(select_list=list(selects), submit_button=submit or SubmitButton(), task_id=task_id)
         return cls._built("multiple_interaction", title, desc, **fields)
 
     def check(self) -> Dict[str, Any]:
-        """The wire form. Raises ConfigError or LimitExceeded, naming the field, for a card that would be refused."""
+        """Return the wire form. Raises ConfigError or LimitExceeded, naming the field, for a refused one."""
         return check_card(self)
 
     @classmethod
@@ -325,7 +325,7 @@ def _action(action: Union[str, Part]) -> Part:
 
 
 def new_task_id() -> str:
-    """A task_id that no other card has."""
+    """Return a task_id that no other card has."""
     return f"task_{uuid.uuid4().hex}"
 
 
@@ -347,7 +347,7 @@ class CardCache:
             self._cards.popitem(last=False)
 
     def find(self, task_id: Optional[str]) -> Optional[TemplateCard]:
-        """A fresh copy of the card, None when it is not known (any more)."""
+        """Return a fresh copy of the card, None when it is not known (any more)."""
         wire = self._cards.get(task_id) if task_id else None
         return None if wire is None else TemplateCard.from_dict(copy.deepcopy(wire))
 

@@ -1,4 +1,4 @@
-"""Refusing before sending what the platform would refuse (docs/protocol/aibot, 4).
+"""Refuses, before sending, what the platform would refuse (docs/protocol/aibot, 4).
 
 All work on the wire form. They raise LimitExceeded for a length, count or window, ConfigError for content that cannot
 be right, Unsupported for what the platform does not do at all; they return nothing.
@@ -27,7 +27,7 @@ Body = Dict[str, Any]
 
 
 def check_window(received_at: Optional[float], now: float, window: float) -> None:
-    """*now* is at most *window* seconds after *received_at* (None: unknown, so not checked)."""
+    """Check that *now* is at most *window* seconds after *received_at* (None: unknown, so not checked)."""
     if received_at is not None and now - received_at > window:
         raise LimitExceeded(
             "The time to answer this is over (in seconds).",
@@ -38,17 +38,17 @@ def check_window(received_at: Optional[float], now: float, window: float) -> Non
 
 
 def check_reply(body: Body) -> None:
-    """A body for aibot_respond_msg."""
+    """Check a body for aibot_respond_msg."""
     _check(body, _REPLIES, "answer a message")
 
 
 def check_welcome(body: Body) -> None:
-    """A body for aibot_respond_welcome_msg."""
+    """Check a body for aibot_respond_welcome_msg."""
     _check(body, _WELCOMES, "welcome a user")
 
 
 def check_push(body: Body) -> None:
-    """A body for aibot_send_msg (its chatid is judged by ``check_chatid``)."""
+    """Check a body for aibot_send_msg (its chatid is checked by ``check_chatid``)."""
     if body.get("msgtype") in ("text", "stream", "stream_with_template_card"):
         raise Unsupported(
             f"The platform takes no {body['msgtype']} as a push (40008).",
@@ -60,7 +60,7 @@ def check_push(body: Body) -> None:
 
 
 def check_chatid(chatid: Any) -> None:
-    """A chatid or userid to push to."""
+    """Check a chatid or userid to push to."""
     need_text(chatid, "chatid")
 
 
@@ -73,7 +73,7 @@ def _check(body: Body, judges: Dict[str, Callable[[Body], None]], purpose: str) 
 
 
 def check_stream(body: Body) -> None:
-    """The stream part of a body."""
+    """Check the stream part of a body."""
     stream = need_object(body.get("stream"), "stream")
     need_text(stream.get("id"), "stream.id")
     finish = stream.get("finish", False)
@@ -152,7 +152,7 @@ def _check_media(body: Body) -> None:
 
 
 def check_userids(userids: Any) -> None:
-    """The users whose view of a card changes."""
+    """Check the users whose view of a card changes."""
     names = need_list(userids, "userids", most=2**31)
     for place, name in enumerate(names):
         need_text(name, f"userids[{place}]")

@@ -1,4 +1,4 @@
-"""WSClient: the bot."""
+"""Defines WSClient, a WeCom AI bot."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ DEFAULT_SHUTDOWN = 5.0  # seconds
 DEFAULT_DRAIN = 5.0  # seconds; an answer that is being written usually ends within that
 END_GRACE = 0.5  # seconds that are left for ending the threads when the drain has taken all the time
 NEWS_GRACE = 5.0  # seconds that wait() gives on_error to hear why the client ended; usually under a millisecond
-OUTBOX_FAREWELL = 1.0  # seconds that disconnect() gives a push of the outbox to be acknowledged; else nobody knows
+OUTBOX_FAREWELL = (
+    1.0  # seconds that disconnect() gives a push of the outbox to be acknowledged
+)
 STREAM_FAREWELL = 1.0  # seconds that disconnect() gives open streams to end their messages; none when none is open
 
 
@@ -148,7 +150,7 @@ class WSClient(Callbacks, Sending):
             return False
         if run.error is not None:
             if not run.is_inside:
-                run.told.wait(NEWS_GRACE)
+                run.reported.wait(NEWS_GRACE)
             raise run.error
         return True
 
@@ -180,7 +182,7 @@ class WSClient(Callbacks, Sending):
     # -- streams ----------------------------------------
 
     def open_stream(self, frame: WsFrame, *, feedback: Any = None) -> ReplyStream:
-        """A streamed answer to *frame*, to be written piece by piece; use it in a with-block.
+        """Open a streamed answer to *frame*, to be written piece by piece; use it in a with-block.
 
         *feedback*: ``{"id": …}`` asks the user for an opinion. Raises Unsupported for an event, LimitExceeded 24 h
         after the message, ConfigError for a frame that cannot be answered.
@@ -202,7 +204,7 @@ class WSClient(Callbacks, Sending):
         return upload(self.options, self._replies, self._clock, file, type, filename, progress)
 
     def download_file(self, url: str, aes_key: Optional[str] = None) -> Tuple[bytes, str]:
-        """The decrypted bytes and the name of a file that a user sent; the name is a harmless base name.
+        """Fetch a file that a user sent: its decrypted bytes and its name; the name is a harmless base name.
 
         Addresses live 5 minutes. Raises DownloadFailed, DecryptError, LimitExceeded over max_download_bytes.
         """
@@ -230,7 +232,7 @@ class WSClient(Callbacks, Sending):
         return self._instance.owner()
 
     def health(self) -> Health:
-        """How the client is. Takes microseconds, never waits."""
+        """Report how the client is. Takes microseconds, never waits."""
         run = self._run
         if run is None:
             return Health(HealthState.STOPPED)
@@ -238,7 +240,7 @@ class WSClient(Callbacks, Sending):
         error: Any = connection.ended_by or connection.error or self._streams.trouble
         state = _health_state(connection)
         if state is HealthState.RUNNING and connection.is_late:
-            # Giving the connection up takes another interval; whoever looks here should not have to wait for that.
+            # Giving the connection up takes another interval; a caller should not have to wait for that.
             state, error = HealthState.RETRYING, ConnectionLost("The gateway did not answer the last ping.")
         return Health(
             state,
@@ -254,11 +256,11 @@ class WSClient(Callbacks, Sending):
     # -- inside ----------------------------------------
 
     def _at(self, moment: Optional[float]) -> Optional[datetime]:
-        """The time of day of *moment* on the clock, by what the time of day is now."""
+        """Return the time of day of *moment* on the clock, by what the time of day is now."""
         return None if moment is None else _utc(self._clock.wall() - (self._clock.now() - moment))
 
     def _started(self, takeover: bool) -> Tuple[Run, bool]:
-        """The run that lives and False; a new one and True when there is none, once the one before has left."""
+        """Return the run that lives and False; else a new one and True, once the one before has left."""
         while True:
             with self._life:
                 run = self._run
@@ -269,7 +271,7 @@ class WSClient(Callbacks, Sending):
             self._leave(run)
 
     def _new_run(self, takeover: bool) -> Run:
-        """Under the lock."""
+        """Begin a run. Under the lock."""
         check_green_threads()
         if self.options.single_instance:
             self._own(takeover)
@@ -292,7 +294,7 @@ class WSClient(Callbacks, Sending):
         return run
 
     def _left_over(self) -> List[Received]:
-        """What the receiver did not handle in an earlier run. Raises what the store raises."""
+        """Return what the receiver did not handle in an earlier run. Raises what the store raises."""
         if self._receiver is None:
             return []
         self._inbox.recall(self._seen)
@@ -310,14 +312,14 @@ class WSClient(Callbacks, Sending):
             self._instance.acquire()
 
     def _stream_troubled(self, error: WxError) -> None:
-        """A streamed answer was refused or lost. Its writer may not look, so the log and on_error say so."""
+        """Report a streamed answer that was refused or lost, to the log and on_error: its writer may not look."""
         self._log.warning("%s", error)
         run = self._run
         if run is not None and not run.stopping:
-            run.delivery.tell("error", error)
+            run.delivery.report("error", error)
 
     def _over(self) -> None:
-        """A run has ended, by itself or not; on its reader."""
+        """Clean up after a run that has ended, by itself or not; on its reader."""
         self._streams.abandon()
         run = self._run
         error = None if run is None else run.error or run.connection.error
@@ -333,7 +335,7 @@ class WSClient(Callbacks, Sending):
             run.left = True
 
     def _end(self, run: Run, timeout: float, drain: float = 0.0) -> bool:
-        """See ``disconnect``."""
+        """End *run*; see ``disconnect``."""
         deadline = self._clock.now() + timeout
         with self._life:
             first, run.stopping = not run.stopping, True
@@ -377,7 +379,7 @@ class WSClient(Callbacks, Sending):
         return not alive
 
     def _after_fork(self) -> None:
-        """In a forked child: nothing runs here; connect() works as soon as the parent's client has ended."""
+        """Forget what runs, in a forked child; connect() works as soon as the parent's client has ended."""
         self._life = threading.Lock()  # a thread that is not here may hold the old one; so with those of the parts
         self._cards_lock = threading.Lock()
         self._streams.after_fork()
@@ -390,7 +392,7 @@ class WSClient(Callbacks, Sending):
     def _close_store(self) -> None:
         try:
             self._store.close()
-        except Exception as exc:  # noqa: BLE001  a store may raise anything of its own
+        except Exception as exc:  # noqa: BLE001  a store may raise anything
             self._log.warning("the store could not be closed: %s", type(exc).__name__)
 
 

@@ -1,4 +1,4 @@
-"""The settings of a WSClient. Every unusable value is refused when the options are made, not when they are used."""
+"""Defines the settings of a WSClient. An unusable value is refused when the options are made, not later."""
 
 from __future__ import annotations
 
@@ -64,11 +64,11 @@ class WSClientOptions:
     stream_interval: least time between two frames of an open_stream (ours: a few frames a second).
     stream_keepalive, stream_life: most time between two of its frames, and from a message's first to its last; the
         platform's limits, 6 and 10 minutes, are disputed (docs/protocol/aibot, 4).
-    stream_notices: the words that a stream adds of its own, as when it breaks off (StreamNotices).
+    stream_notices: the words that a stream itself adds, as when it breaks off (StreamNotices).
     outbox: keep pushes of ``client.outbox`` that cannot go now. outbox_max_age: how long each of them may wait.
         outbox_max_count: how many may wait (86,400 s and 1,000, choices of wxsdk).
     single_instance: refuse, with AlreadyRunning, a second client of this bot on this machine (it would kick the first).
-    ssl_context: an ssl.SSLContext of yours (a private CA), for the gateway and for media downloads.
+    ssl_context: your ssl.SSLContext (a private CA), for the gateway and for media downloads.
     proxy: "http://[user:password@]host:port", a CONNECT proxy; "" for none, None for what the environment says. User
         and password are percent-encoded: "p%40ss" for "p@ss". Without a port it is 80.
     logger: an object with debug, info, warning (or warn) and error; None: the standard logger "wxsdk.aibot".

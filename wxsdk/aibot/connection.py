@@ -1,4 +1,4 @@
-"""One run of the client: the reading thread, the tick thread, and the connections they make one after the other.
+"""Runs the connections of one client, one after the other, on a reading thread.
 
 The session machine (``session``) decides; the reader carries out what it says, in order. Other threads never touch the
 connection's life: they note a reason and cut the socket, and the reader finds the end.
@@ -16,7 +16,7 @@ from ..core.redact import Secret
 from ..errors import ConnectionLost, TransportError, WxError
 from ..runtime.worker import Joinable, Worker
 from ..runtime.wsock import TEXT, WsConnection
-from . import frames_out as outgoing
+from . import frames_out
 from .connection_rules import Connect, Drop, Effect, End, Policy, Ready, Session, State, Subscribe, Wait
 from .errors import NOT_SUBSCRIBED, error_of
 from .frames import FrameKind, Skipped, WsCmd, WsFrame, classify, is_kick, parse_frame
@@ -34,25 +34,25 @@ class RunListener:
     """Hears what happens to a connection; by default does nothing. Called on the reader, so nothing here may wait."""
 
     def connected(self) -> None:
-        """The socket is open."""
+        """Hear that the socket is open."""
 
     def authenticated(self) -> None:
         """Subscribed."""
 
     def disconnected(self, reason: str) -> None:
-        """An open socket ended."""
+        """Hear that an open socket ended."""
 
     def reconnecting(self, attempt: int) -> None:
-        """A pause before the next try begins."""
+        """Hear that a pause before the next try begins."""
 
     def failed(self, error: WxError) -> None:
-        """The run ended by itself."""
+        """Hear that the run ended by itself."""
 
     def pushed(self, frames: List[WsFrame]) -> None:
         """Messages and events, in the order of their arrival, duplicates included."""
 
     def over(self) -> None:
-        """The run ended, by itself or not; its last word."""
+        """Hear that the run ended, by itself or not; nothing follows."""
 
 
 class Connection:
@@ -164,7 +164,7 @@ class Connection:
         self._listener.over()
 
     def _crashed(self, exc: BaseException) -> None:
-        """The last line of defence: nobody may wait for a reader that is gone."""
+        """End the run after a defect: no thread may wait for a reader that is gone."""
         error = WxError(f"The reading thread ended by an unexpected error ({type(exc).__name__}).")
         error.__cause__ = exc
         for effect in self._step(lambda: self._session.broken(error)):
@@ -199,7 +199,7 @@ class Connection:
         assert ws is not None
         self._listener.connected()
         self._subscribe_id = generate_req_id(SUBSCRIBE)
-        first = outgoing.subscribe(self._subscribe_id, options)
+        first = frames_out.subscribe(self._subscribe_id, options)
         silent = TransportError("The subscribe was not answered in time.", kind="timeout", may_have_been_sent=True)
         self._subscribe_timer = self.ticker.at(
             self._clock.now() + options.request_timeout, partial(self._cut, ws, silent)
@@ -222,7 +222,7 @@ class Connection:
             self._subscribe_timer.cancel()
         if ws is not None:
             ws.close()
-        # After the socket's end: what is told to the waiting calls about their frames can no longer change.
+        # After the socket's end: what the waiting calls hear about their frames can no longer change.
         self._replies.detach(effect.reason)
         if ws is not None:
             ws.dispose()
@@ -276,7 +276,7 @@ class Connection:
                         effects += self._step(lambda: self._session.kicked(self._session.number))
                 else:
                     effects += self._answer(kind, frame, now)
-            except Exception as exc:  # noqa: BLE001  a fault of ours that one frame found must not cost the others
+            except Exception as exc:  # noqa: BLE001  a defect that one frame found must not cost the others
                 self._log.error("a frame could not be handled", exc=exc)
         if pushes:
             self._listener.pushed(pushes)
@@ -343,7 +343,7 @@ class Connection:
             return
         if verdict is Beat.PING:
             try:
-                ws.send(outgoing.ping(generate_req_id(PING)).encoded())
+                ws.send(frames_out.ping(generate_req_id(PING)).encoded())
             except ConnectionLost:
                 return  # the reader has seen it
         self._arm(ws, beat)

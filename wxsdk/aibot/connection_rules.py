@@ -1,4 +1,4 @@
-"""The life of the connection: a table of states, and what to do at each step (docs/protocol/aibot, 2).
+"""Decides what follows each step in the life of a connection, by a table of states (docs/protocol/aibot, 2).
 
 ==============  ==========================================================================================
 state           meaning
@@ -8,7 +8,7 @@ CONNECTING      the socket is being opened
 SUBSCRIBING     the socket is open, the subscribe is sent
 READY           subscribed: the only state in which anything else may be sent
 WAITING         pausing before the next try
-KICKED          ended: somebody else connected with this bot
+KICKED          ended: another client connected with this bot
 FAILED          ended: every allowed try failed
 STOPPED         ended: disconnect() was called
 ==============  ==========================================================================================
@@ -92,13 +92,13 @@ class Connect(NamedTuple):
 
 
 class Subscribe(NamedTuple):
-    """Tell on_connected, send the subscribe; report ``answered(number, …)`` or ``lost(number, …)``."""
+    """Call on_connected, send the subscribe; report ``answered(number, …)`` or ``lost(number, …)``."""
 
     number: int
 
 
 class Ready(NamedTuple):
-    """Subscribed: start the heartbeat, let waiting calls go, tell on_authenticated."""
+    """Subscribed: start the heartbeat, let waiting calls go, call on_authenticated."""
 
     number: int
 
@@ -106,7 +106,7 @@ class Ready(NamedTuple):
 class Drop(NamedTuple):
     """Close the socket of *number*, if any, and fail every call that waits on it.
 
-    reason: one sentence. was_open: whether the socket had opened, that is whether on_disconnected is to be told.
+    reason: one sentence. was_open: whether the socket had opened, that is whether on_disconnected is to be called.
     """
 
     number: int
@@ -115,7 +115,7 @@ class Drop(NamedTuple):
 
 
 class Wait(NamedTuple):
-    """Tell on_reconnecting(attempt), pause *seconds*, then report ``waited(number)``. error: why, for health()."""
+    """Call on_reconnecting(attempt), pause *seconds*, then report ``waited(number)``. error: why, for health()."""
 
     number: int
     seconds: float
@@ -144,7 +144,7 @@ class Policy:
 
     @classmethod
     def of(cls, options: WSClientOptions) -> Policy:
-        """The part of *options* that concerns reconnecting."""
+        """Take the part of *options* that concerns reconnecting."""
         return cls(
             options.reconnect_interval,
             options.reconnect_max_delay,
@@ -208,14 +208,14 @@ class Session:
         return self._connect(Step.START)
 
     def opened(self, number: int) -> List[Effect]:
-        """The socket is open."""
+        """Go on: the socket is open."""
         if number != self.number or self.state is not State.CONNECTING:
             return []
         self._move(Step.OPENED)
         return [Subscribe(number)]
 
     def answered(self, number: int, refusal: Optional[ApiError], unit: float) -> List[Effect]:
-        """The answer to the subscribe came; *refusal* is None for success."""
+        """Judge the answer to the subscribe; *refusal* is None for success."""
         if number != self.number or self.state is not State.SUBSCRIBING:
             return []
         if refusal is not None:
@@ -227,20 +227,20 @@ class Session:
         return [Ready(number)]
 
     def lost(self, number: int, error: WxError, unit: float) -> List[Effect]:
-        """The connection ended, could not be made, fell silent, or lost its subscription (846609)."""
+        """Retry or give up: the connection ended, was not made, fell silent, or lost its subscription (846609)."""
         if number != self.number or self.state not in _LIVE:
             return []
         if self.state is State.READY:
-            # The end of a good connection is no failed try; the first one follows after the base delay.
+            # The end of a good connection is not a failed try; the first one follows after the base delay.
             return self._retry(error, self._network.delay(unit))
         return self._failed(self._network, error, unit)
 
     def kicked(self, number: int) -> List[Effect]:
-        """The platform says that somebody else connected with this bot. It may say so several times."""
+        """End or pause: the platform says, perhaps several times, that another connection took the bot over."""
         if number != self.number or self.state not in (State.SUBSCRIBING, State.READY):
             return []
         error = Kicked(
-            "Somebody else connected with this bot, and the platform keeps only the newest connection.",
+            "Another client connected with this bot, and the platform keeps only the newest connection.",
             remedy="Stop the other client, then connect again; or set kick_cooldown to come back after a while.",
         )
         if self._policy.kick_cooldown is not None:
@@ -250,13 +250,13 @@ class Session:
         return [Drop(number, error.what, was_open=True), End(error)]
 
     def waited(self, number: int) -> List[Effect]:
-        """The pause is over."""
+        """Connect again: the pause is over."""
         if number != self.number or self.state is not State.WAITING:
             return []
         return self._connect(Step.WAITED)
 
     def broken(self, error: WxError) -> List[Effect]:
-        """The shell cannot go on, by a fault of its own."""
+        """Give up: the shell cannot go on, by a defect."""
         if self.state is State.CLOSED or self.ended:
             return []
         return self._give_up(error, error)

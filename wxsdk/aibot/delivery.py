@@ -1,4 +1,4 @@
-"""Carrying what was received to the callbacks, on threads of their own (docs/architecture, Dispatch).
+"""Carries what was received to the callbacks, on worker threads (docs/architecture, Dispatch).
 
 Three dispatchers: one for messages, a small one for events with a deadline of 5 s, and a single thread for the client's
 own news. So busy handlers make no event late, and none of either keeps on_error from hearing why the client ended.
@@ -55,7 +55,7 @@ class Delivery:
         self._clock = clock
         self._log = parts.log
         self._limit = options.max_queued_messages
-        self._told: Set[Trouble] = set()
+        self._logged: Set[Trouble] = set()
         self._look_again_at = 0.0  # for events that are too late; on the clock
         self._unheard: Set[str] = set()  # message types
         self.last_inbound: Optional[float] = None  # on the clock
@@ -130,28 +130,28 @@ class Delivery:
         for _ in new[room:]:
             self._drop(_TOO_MANY_MESSAGES)
 
-    def tell(self, event: str, *arguments: Any) -> None:
-        """Call the functions registered for *event* of the client's own life, after those told before."""
+    def report(self, event: str, *arguments: Any) -> None:
+        """Call the functions registered for *event* of the client's own life, after those reported before."""
         if event == "reconnecting":
             hooks.emit("reconnect", "aibot")
         handlers = self._callbacks.handlers(event)
         if handlers:
             self._life.submit(_NEWS, partial(self._run, handlers, arguments, event != "error"))
 
-    def tell_then(self, done: Task, event: str, *arguments: Any) -> bool:
-        """As ``tell``, and call *done* when every function has returned; False when there are no threads any more."""
+    def report_then(self, done: Task, event: str, *arguments: Any) -> bool:
+        """Do as ``report``, and call *done* when every function has returned; False when the threads have ended."""
         handlers = (*self._callbacks.handlers(event), lambda *_: done())
         return self._life.submit(_NEWS, partial(self._run, handlers, arguments))
 
     def after_news(self, action: Task) -> None:
-        """Call *action*, which must be short, when everything told before has been heard."""
+        """Call *action*, which must be short, when everything reported before has been heard."""
         heard = not (self._life.queued or self._life.busy)  # in this order: what waits runs before it is done
         if heard or not self._life.submit(_NEWS, action):
             action()
 
     def drain(self, deadline: float) -> bool:
         """Wait until everything submitted has run (but for the caller's own lane); False at *deadline*."""
-        # News last: the callbacks of the others tell errors.
+        # News last: the callbacks of the others report errors.
         return all(each.drain(max(deadline - self._clock.now(), 0.0)) for each in self._dispatchers)
 
     def close(self, deadline: float) -> List[str]:
@@ -177,7 +177,7 @@ class Delivery:
         )
 
     def _submit_urgent(self, tasks: List[Submission]) -> None:
-        """Submit events with a deadline; without room for them, those that nobody can answer in time any more go first.
+        """Submit events with a deadline; without room for them, those that can no longer be answered in time go first.
 
         They are not dropped before that: a click says something even when its card can no longer be updated.
         """
@@ -200,15 +200,15 @@ class Delivery:
     def _drop(self, trouble: Trouble) -> None:
         what, remedy = trouble
         error = Overloaded(f"More than {self._limit} {what}", remedy=remedy)
-        if trouble not in self._told:
-            self._told.add(trouble)
+        if trouble not in self._logged:
+            self._logged.add(trouble)
             self._log.error("%s (This is logged once.)", error)
-        self._tell_error(error)
+        self._report_error(error)
 
-    def _tell_error(self, error: BaseException) -> None:
+    def _report_error(self, error: BaseException) -> None:
         """Tell on_error of something that may happen any number of times; it has been logged."""
         if self._life.queued < self._limit:  # a blocked on_error must not fill the memory
-            self.tell("error", error)
+            self.report("error", error)
 
     def _handle(self, handlers: Tuple[Handler, ...], frame: WsFrame) -> None:
         with hooks.handling("aibot") as failures:
@@ -229,7 +229,7 @@ class Delivery:
                     failures.append(exc)
                 self._log.error("the callback %s raised", getattr(handler, "__qualname__", handler), exc=exc)
                 if report:
-                    self._tell_error(exc)
+                    self._report_error(exc)
 
     def _raised(self, exc: BaseException, context: Any) -> None:
         self._log.error("delivering %r failed", context, exc=exc)

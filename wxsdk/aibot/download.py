@@ -1,4 +1,4 @@
-"""Fetching the files that users send: limited, decrypted on the way, and saved under harmless names."""
+"""Fetches the files that users send: limited, decrypted on the way, and saved under harmless names."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class Downloads:
         self._made: Optional[HttpDoor] = None
 
     def to_memory(self, url: str, aes_key: Optional[str]) -> Tuple[bytes, str]:
-        """See ``WSClient.download_file``."""
+        """Fetch into memory; see ``WSClient.download_file``."""
         with self._fetched(url, aes_key) as (name, pieces):
             content = b"".join(bytes(piece) for piece in pieces)
             return content, file_name(name, content[:HEAD_BYTES])
 
     def to_folder(self, url: str, aes_key: Optional[str], folder: Folder) -> Path:
-        """See ``WSClient.save_file``."""
+        """Fetch into a file; see ``WSClient.save_file``."""
         path = check_path(folder, "folder")
         with self._fetched(url, aes_key) as (name, pieces), Destination.in_folder(path).writing() as file:
             for piece in pieces:
@@ -45,7 +45,7 @@ class Downloads:
             return file.keep(file_name(name, file.head))
 
     def interrupt(self) -> None:
-        """End the downloads under way; new ones are allowed at once."""
+        """End the downloads in progress; new ones are allowed at once."""
         if self._made is not None:
             self._made.interrupt()
             self._made.resume()
@@ -69,7 +69,7 @@ class Downloads:
     def _fetched(self, url: str, aes_key: Optional[str]) -> Iterator[Tuple[str, Iterator[Union[bytes, memoryview]]]]:
         """Give the name, or "", and the plain pieces of the file at *url*; a piece is valid until the next one."""
         if not isinstance(url, str) or not url:
-            raise ConfigError("There is no url to download from.")
+            raise ConfigError("The url to download from is empty or not a str.")
         if aes_key is not None and not isinstance(aes_key, str):
             raise ConfigError(f"aes_key must be a str or None, not {type(aes_key).__name__}.")
         decryptor = MediaDecryptor(media_key(aes_key)) if aes_key else None

@@ -1,4 +1,4 @@
-"""The platform's error codes: which error each becomes, and what to do about it (docs/protocol/aibot, 4)."""
+"""Turns the platform's error codes into typed errors with a remedy (docs/protocol/aibot, 4)."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def error_for(
     req_id: Optional[str] = None,
     secrets: Iterable[str] = (),
 ) -> ApiError:
-    """The typed error of one refusal, with *secrets* and everything that looks like one taken out of *errmsg*.
+    """Return the typed error of one refusal, with *secrets* and everything that looks like one taken out of *errmsg*.
 
     *errcode* None: the answer had none; the error has NO_ERRCODE.
     """
@@ -88,7 +88,7 @@ def error_for(
 
 
 def error_of(answer: WsFrame, cmd: str, secrets: Iterable[str] = ()) -> Optional[ApiError]:
-    """The error that *answer* to a *cmd* stands for; None for success."""
+    """Return the error that *answer* to a *cmd* stands for; None for success."""
     if answer.ok:
         return None
     return error_for(answer.errcode, answer.errmsg, cmd, answer.req_id or None, secrets)

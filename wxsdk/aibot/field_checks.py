@@ -1,4 +1,4 @@
-"""Small judges of single values, each naming the path of the field it refuses."""
+"""Checks single values; each check names the path of the field that it refuses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ MAX_FEEDBACK_ID_BYTES = 256  # UTF-8; docs/protocol/aibot, 4
 
 
 def utf8_size(text: str, path: str) -> int:
-    """The UTF-8 length of *text* in bytes. Raises ConfigError for half a character (a lone surrogate)."""
+    """Return the UTF-8 length of *text* in bytes. Raises ConfigError for half a character (a lone surrogate)."""
     if text.isascii():
         return len(text)
     try:
@@ -20,14 +20,14 @@ def utf8_size(text: str, path: str) -> int:
 
 
 def need_object(value: Any, path: str) -> Dict[str, Any]:
-    """*value*, a dict; else ConfigError."""
+    """Return *value*, a dict; else raise ConfigError."""
     if not isinstance(value, dict):
         raise ConfigError(f"{path} must be an object (a dict or its dataclass){_missing(value)}.")
     return value
 
 
 def need_list(value: Any, path: str, most: int, least: int = 0) -> List[Any]:
-    """*value*, a list of *least* to *most* entries; ConfigError for too few, LimitExceeded for too many."""
+    """Return *value*, a list of *least* to *most* entries; ConfigError for too few, LimitExceeded for too many."""
     if not isinstance(value, list):
         raise ConfigError(f"{path} must be a list{_missing(value)}.")
     if len(value) < least:
@@ -38,7 +38,7 @@ def need_list(value: Any, path: str, most: int, least: int = 0) -> List[Any]:
 
 
 def need_text(value: Any, path: str, max_bytes: Optional[int] = None, *, empty: bool = False, remedy: str = "") -> str:
-    """*value*, a str (non-empty unless *empty*) of at most *max_bytes*; ConfigError or LimitExceeded otherwise.
+    """Return *value*, a str (non-empty unless *empty*) of at most *max_bytes*; else ConfigError, LimitExceeded.
 
     *remedy*: what to do when it is too long.
     """
@@ -51,13 +51,13 @@ def need_text(value: Any, path: str, max_bytes: Optional[int] = None, *, empty: 
 
 
 def need_flag(value: Any, path: str) -> None:
-    """*value* is a bool; else ConfigError."""
+    """Check that *value* is a bool; else ConfigError."""
     if not isinstance(value, bool):
         raise ConfigError(f"{path} must be True or False.")
 
 
 def need_one_of(value: Any, path: str, allowed: Sequence[Any]) -> None:
-    """*value* is one of *allowed* numbers or words; else ConfigError."""
+    """Check that *value* is one of *allowed* numbers or words; else ConfigError."""
     if isinstance(value, bool) or value not in allowed:
         raise ConfigError(f"{path} must be one of {', '.join(map(str, allowed))}.")
 
@@ -69,7 +69,7 @@ def need_distinct(values: Sequence[Any], path: str) -> None:
 
 
 def need_feedback(value: Any, path: str) -> None:
-    """*value* is a feedback object: an id of at most 256 bytes."""
+    """Check that *value* is a feedback object: an id of at most 256 bytes."""
     need_text(need_object(value, path).get("id"), f"{path}.id", MAX_FEEDBACK_ID_BYTES)
 
 

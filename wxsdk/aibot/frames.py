@@ -1,7 +1,7 @@
-"""Frames: reading what comes, saying what kind it is, writing what goes (docs/protocol/aibot, 1).
+"""Reads, classifies and writes frames (docs/protocol/aibot, 1).
 
 Nothing that a server sends makes ``parse_frame`` raise. Bodies become typed objects on first access only, since most
-frames of a busy bot are acknowledgements whose body nobody reads.
+frames of a busy bot are acknowledgements whose body is never read.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class WsHeaders(NamedTuple):
 
 
 class Skipped(NamedTuple):
-    """A text that is no frame, and why (never quoting it)."""
+    """A text that is not a frame, and why (never quoting it)."""
 
     reason: str
 
@@ -196,7 +196,7 @@ def _decode(text: str) -> Any:
 
 
 def parse_frame(data: Union[str, bytes], received_at: Optional[float] = None) -> Union[WsFrame, Skipped]:
-    """The frame in *data*, or why there is none. Never raises, whatever a server sends.
+    """Read the frame in *data*, or say why there is none. Never raises, whatever a server sends.
 
     received_at: the client's clock, from which the platform's time windows are counted.
     """
@@ -218,7 +218,7 @@ def parse_frame(data: Union[str, bytes], received_at: Optional[float] = None) ->
 
 
 def classify(frame: WsFrame) -> FrameKind:
-    """What *frame* is. An ACK may still be one that nobody waits for: the ledger knows."""
+    """Classify *frame*. An ACK may still be one that no call waits for: the ledger knows."""
     cmd = frame.cmd
     if cmd in _PUSHES:
         return _classify_push(frame)
@@ -227,7 +227,7 @@ def classify(frame: WsFrame) -> FrameKind:
     req_id = frame.req_id
     if not req_id:
         return FrameKind.ORPHAN_ERROR if frame.errcode else FrameKind.UNKNOWN
-    # Answers to our own two routine requests are told by the prefix of their req_id (docs/protocol/aibot, 1).
+    # Answers to the two routine requests are recognised by the prefix of their req_id (docs/protocol/aibot, 1).
     if req_id.startswith(_SUBSCRIBE_PREFIX):
         return FrameKind.SUBSCRIBE_ANSWER
     if req_id.startswith(_PING_PREFIX):
@@ -244,7 +244,7 @@ def _classify_push(frame: WsFrame) -> FrameKind:
 
 
 def is_kick(frame: WsFrame) -> bool:
-    """True for the event that says that somebody else connected with this bot."""
+    """True for the event that says that another client connected with this bot."""
     return frame.cmd in _PUSHES and frame.eventtype == EventType.DISCONNECTED_EVENT.value
 
 
@@ -258,7 +258,7 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=
 
 
 def encode_frame(cmd: str, req_id: str, body: Optional[Dict[str, Any]] = None) -> str:
-    """The text of one outgoing frame: compact JSON, non-ASCII characters as they are.
+    """Write one outgoing frame: compact JSON, non-ASCII characters as they are.
 
     Raises ConfigError when the body holds something that JSON or UTF-8 cannot carry.
     """
@@ -277,12 +277,12 @@ def encode_frame(cmd: str, req_id: str, body: Optional[Dict[str, Any]] = None) -
 
 
 def make_req_id(prefix: str, now_ms: int, entropy: str) -> str:
-    """``<prefix>_<milliseconds>_<8 hex digits>``, the habit of the official clients (docs/protocol/aibot, 1)."""
+    """Make ``<prefix>_<milliseconds>_<8 hex digits>``, the habit of the official clients (docs/protocol/aibot, 1)."""
     return f"{prefix}_{now_ms}_{entropy}"
 
 
 def req_id_of(frame: Any) -> str:
-    """The req_id that an answer to *frame* must carry: of a WsFrame, of anything with ``headers``, or of a dict.
+    """Return the req_id that an answer to *frame* must carry: of a WsFrame, of anything with ``headers``, or of a dict.
 
     Raises ConfigError when there is none, since the platform would answer 846605.
     """

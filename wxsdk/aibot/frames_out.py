@@ -1,4 +1,4 @@
-"""From a call of the client to the frame it sends: one function per kind of call, everything checked on the way.
+"""Builds and checks the frame that a call of the client sends, with one function for each kind of call.
 
 They raise ConfigError, LimitExceeded or Unsupported before anything is sent. *now* is the clock that stamped the
 frames' ``received_at``.
@@ -30,7 +30,7 @@ class Outgoing(NamedTuple):
     body: Optional[Dict[str, Any]]
 
     def encoded(self) -> str:
-        """The frame's text; ConfigError when JSON cannot carry it."""
+        """Return the frame's text; ConfigError when JSON cannot carry it."""
         return encode_frame(self.cmd, self.req_id, self.body)
 
 
@@ -45,12 +45,12 @@ def subscribe(req_id: str, options: WSClientOptions) -> Outgoing:
 
 
 def ping(req_id: str) -> Outgoing:
-    """A heartbeat."""
+    """Build a heartbeat."""
     return Outgoing(WsCmd.HEARTBEAT.value, req_id, None)
 
 
 def reply(frame: Any, body: Any, cmd: Optional[str], now: float) -> Outgoing:
-    """The answer *body* to *frame*; *cmd* None means aibot_respond_msg. A command not known here is not checked."""
+    """Build the answer *body* to *frame*; *cmd* None: aibot_respond_msg. An unknown command is not checked."""
     wire = as_wire(body)
     command = WsCmd.RESPONSE.value if cmd is None else str(cmd)
     if command == WsCmd.RESPONSE.value:
@@ -66,14 +66,14 @@ def reply(frame: Any, body: Any, cmd: Optional[str], now: float) -> Outgoing:
 def reply_stream(
     frame: Any, stream_id: str, content: str, finish: bool, msg_item: Any, feedback: Any, now: float
 ) -> Outgoing:
-    """One snapshot of a stream."""
+    """Build one snapshot of a stream."""
     return _answer(frame, stream_body(stream_id, content, finish, msg_item, feedback), now)
 
 
 def reply_stream_text(
     frame: Any, stream_id: str, content: str, finish: bool, msg_item: Any, feedback: Any, now: float
 ) -> Tuple[str, str]:
-    """The req_id and the text of the frame of ``reply_stream``.
+    """Build the frame of ``reply_stream``; its req_id and its text.
 
     The usual call (a message that a callback got, plain text) is written without the detour over a dict, since streams
     send thousands of them; every other one, and every one that is to be refused, takes the long way.
@@ -105,7 +105,7 @@ def reply_stream_text(
 def reply_stream_with_card(
     frame: Any, stream: Dict[str, Any], template_card: Any, card_feedback: Any, now: float
 ) -> Outgoing:
-    """One snapshot of a stream (the body of ``stream_body``) and a card beside it, or none."""
+    """Build one snapshot of a stream (the body of ``stream_body``) and a card beside it, or none."""
     body = {"msgtype": "stream_with_template_card", "stream": stream["stream"]}
     if template_card is not None:
         body["template_card"] = _with_feedback(template_card, card_feedback)
@@ -113,17 +113,17 @@ def reply_stream_with_card(
 
 
 def reply_card(frame: Any, template_card: Any, feedback: Any, now: float) -> Outgoing:
-    """A card as the answer."""
+    """Build a card as the answer."""
     return _answer(frame, {"msgtype": "template_card", "template_card": _with_feedback(template_card, feedback)}, now)
 
 
 def reply_media(frame: Any, media_type: str, media_id: str, video_options: Any, now: float) -> Outgoing:
-    """An uploaded file as the answer."""
+    """Build an answer with an uploaded file."""
     return _answer(frame, _media(media_type, media_id, video_options), now)
 
 
 def welcome(frame: Any, body: Any, now: float) -> Outgoing:
-    """A greeting, within 5 seconds after enter_chat."""
+    """Build a greeting, within 5 seconds after enter_chat."""
     req_id = _event(frame, EventType.ENTER_CHAT, "A welcome answers an enter_chat event only.", now)
     wire = as_wire(body)
     checks.check_welcome(wire)
@@ -131,7 +131,7 @@ def welcome(frame: Any, body: Any, now: float) -> Outgoing:
 
 
 def update_card(frame: Any, template_card: Any, userids: Any, now: float) -> Outgoing:
-    """The new form of the card that was clicked, within 5 seconds.
+    """Build the new form of the card that was clicked, within 5 seconds.
 
     A card without task_id, or with one that its builder made up, gets that of the click; another one is a ConfigError.
     """
@@ -151,7 +151,7 @@ def update_card(frame: Any, template_card: Any, userids: Any, now: float) -> Out
 
 
 def push(req_id: str, chatid: str, body: Any) -> Outgoing:
-    """A message nobody asked for, to a group's chatid or a userid."""
+    """Build a message without a question before it, to a group's chatid or a userid."""
     checks.check_chatid(chatid)
     wire = need_object(as_wire(body), "body")
     checks.check_push(wire)
@@ -159,7 +159,7 @@ def push(req_id: str, chatid: str, body: Any) -> Outgoing:
 
 
 def push_media(req_id: str, chatid: str, media_type: str, media_id: str, video_options: Any) -> Outgoing:
-    """An uploaded file, to a group's chatid or a userid."""
+    """Build a push of an uploaded file, to a group's chatid or a userid."""
     return push(req_id, chatid, _media(media_type, media_id, video_options))
 
 

@@ -1,4 +1,4 @@
-"""When to ping, and when a silent connection is dead (docs/protocol/aibot, 2)."""
+"""Decides when to ping, and when a silent connection is dead (docs/protocol/aibot, 2)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Heartbeat:
         return self._last_ping + self._interval * PATIENCE
 
     def tick(self, now: float) -> Optional[Beat]:
-        """What is due at *now*, None for nothing. After PING the ping counts as sent; after DEAD nothing follows."""
+        """Return what is due at *now*, None for nothing. After PING the ping counts as sent; DEAD is the end."""
         if self.missed >= MAX_MISSED:
             return Beat.DEAD if now >= self._dead_at else None
         if now < self._next_ping:
@@ -56,7 +56,7 @@ class Heartbeat:
         return Beat.PING
 
     def on_pong(self) -> None:
-        """An answer to a ping came, whatever it says."""
+        """Note that an answer to a ping came, whatever it says."""
         self._silent_since = None
         self.missed = 0
 

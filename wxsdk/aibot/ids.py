@@ -1,4 +1,4 @@
-"""Ids made from the clock and chance: the one module of the protocol that is not a function of its arguments."""
+"""Makes ids from the clock and chance."""
 
 from __future__ import annotations
 

@@ -8,12 +8,12 @@ from typing import Any, Dict, Optional, Tuple
 
 
 def encode_row(raw: Dict[str, Any], wall: float) -> str:
-    """The row of the frame *raw*, received at *wall* (seconds since 1970)."""
+    """Return the row of the frame *raw*, received at *wall* (seconds since 1970)."""
     return json.dumps({"at": wall, "frame": raw}, separators=(",", ":"))
 
 
 def decode_row(text: str) -> Optional[Tuple[Dict[str, Any], float]]:
-    """The frame and the time in a row; None when it holds none."""
+    """Return the frame and the time in a row; None when it holds none."""
     try:
         row = json.loads(text)
         raw, at = row["frame"], float(row["at"])

@@ -1,4 +1,4 @@
-"""Decides what a kicked client tells the processes that stand by for it, by a note in their common lock.
+"""Decides what note a kicked client leaves, in their common lock, to the processes that stand by for it.
 
 Were each of them to take over after a kick, two groups of processes would take the bot from each other until none is
 left. So after a kick the whole group stays away, for as long as the client itself would (kick_cooldown).
@@ -22,7 +22,7 @@ def note_of(error: Optional[WxError], cooldown: Optional[float], now: float) -> 
 
 
 def binds(note: str, now: float) -> bool:
-    """Tell whether *note* keeps one that stands by from taking over at *now* (time of day)."""
+    """Check whether *note* keeps one that stands by from taking over at *now* (time of day)."""
     found = _NOTE.fullmatch(note)
     return found is not None and (found.group(1) is None or now < int(found.group(1)))
 

@@ -1,4 +1,4 @@
-"""Where a WSClient says what it does: the standard logger, or an object of the user's."""
+"""Logs what a WSClient does, to the standard logger or to an object of the user."""
 
 from __future__ import annotations
 
@@ -71,4 +71,4 @@ class BotLog:
         try:
             speak(text)
         except Exception:  # noqa: BLE001  it is logged where logging works
-            self._fallback.exception("the logger of the options raised; it was told: %s", text)
+            self._fallback.exception("the logger of the options raised when it was given: %s", text)

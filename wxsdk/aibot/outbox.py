@@ -1,4 +1,4 @@
-"""Outbox: pushes that cannot go out now, kept in the store until they can."""
+"""Keeps pushes that cannot go out now in the store until they can."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..errors import ConnectionLost, ReplyQueueFull, WxError
 from ..runtime.clock import Clock
 from ..runtime.outbox_worker import Keep, OutboxCalls, Postbox
 from ..runtime.store import Store
-from . import frames_out as outgoing
+from . import frames_out
 from .ack_calls import Outcome
 from .acks import Replies
 from .config import WSClientOptions
@@ -30,9 +30,9 @@ class Outbox(OutboxCalls):
     later when the chat's rate is used up. Pushes to one chat go out in the order of the calls; those to others do not
     wait for them, and neither do direct calls. With a durable store they outlive the process.
 
-    The platform cannot tell a repeat, so none is ever made: a push whose acknowledgement did not come, or whose process
-    was killed in the middle, is given up with an error whose may_have_been_sent is True. That, one that is refused for
-    good, and one that waits longer than outbox_max_age, goes to ``on_outbox_given_up``.
+    The platform cannot recognise a repeat, so none is ever made: a push whose acknowledgement did not come, or whose
+    process was killed in the middle, is given up with an error whose may_have_been_sent is True. That, one that is
+    refused for good, and one that waits longer than outbox_max_age, goes to ``on_outbox_given_up``.
     """
 
     def send_message(self, chatid: str, body: Any) -> OutboxItem:
@@ -42,13 +42,13 @@ class Outbox(OutboxCalls):
         LimitExceeded when outbox_max_count messages wait, and what the store raises.
         """
         self._box.check_enabled()
-        out = outgoing.push(generate_req_id(_PUSH), chatid, body)
+        out = frames_out.push(generate_req_id(_PUSH), chatid, body)
         out.encoded()
         assert out.body is not None
         return self._box.put(chatid, str(out.body.get("msgtype", "message")), {"body": out.body, "sending": False})
 
 
-class PushDelivery:
+class PushTry:
     """One try of a stored push, for the thread of the outbox. on_sent(body) hears of each that went out."""
 
     def __init__(
@@ -108,7 +108,7 @@ def make_outbox(
     clock: Clock,
     on_sent: Callable[[Dict[str, Any]], None],
 ) -> Postbox:
-    """The box of one client, without what it offers to users."""
+    """Make the box of one client, without what it offers to users."""
     return Postbox(
         store,
         f"{TABLE} {options.bot_id}",
@@ -117,5 +117,5 @@ def make_outbox(
         setting="outbox=True in WSClientOptions",
         max_age=options.outbox_max_age,
         max_count=options.outbox_max_count,
-        deliver=PushDelivery(options, replies, clock, on_sent),
+        deliver=PushTry(options, replies, clock, on_sent),
     )

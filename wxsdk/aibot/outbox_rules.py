@@ -1,7 +1,7 @@
-"""What follows when a try of a push that waits has failed. Decides only.
+"""Decides what follows when a try of a push that waits has failed.
 
-A push has no id by which the platform could tell a repeat, so one that may have arrived is never sent again: its fate
-is told to the user instead.
+A push has no id by which the platform could recognise a repeat, so one that may have arrived is never sent again: its
+fate is reported to the user instead.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ NOT_CONNECTED = Retry(LONGEST_DELAY, pause=LONGEST_DELAY)  # for everybody; a ne
 
 
 def after_failure(error: WxError, *, failures: int, row: int, unit: float) -> Verdict:
-    """What follows *error*. failures: of this message, row: of the network in a row, both with this one."""
+    """Decide what follows *error*. failures: of this message, row: of the network in a row, both with this one."""
     if isinstance(error, TransportError) and error.may_have_been_sent:
         return GiveUp(error)
     if isinstance(error, (TransportError, NotSubscribed)):
@@ -26,5 +26,5 @@ def after_failure(error: WxError, *, failures: int, row: int, unit: float) -> Ve
 
 
 def broken_off() -> GiveUp:
-    """For a message that the process before this one was sending when it ended."""
+    """Give a message up that the process before this one was sending when it ended."""
     return GiveUp(ConnectionLost("The process ended while the message was being sent.", may_have_been_sent=True))

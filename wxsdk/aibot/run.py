@@ -37,7 +37,7 @@ class Run(RunListener):
         self.delivery = Delivery(parts, number, self.intake)
         self.connection = Connection(parts, self, number)
         self.ended = clock.event()  # by itself, or disconnect() is done
-        self.told = clock.event()  # on_error has heard why it ended
+        self.reported = clock.event()  # on_error has heard why it ended
         self.stopping = False
         self.stopped = clock.event()  # disconnect() is done
         self.left = False  # its threads have had their last word in what it shares with the next run
@@ -68,9 +68,9 @@ class Run(RunListener):
         return self.delivery.is_inside or self.is_at_work
 
     def alive(self, deadline: float) -> List[str]:
-        """Once stopped: join its threads until *deadline*; the names of those still alive, the caller's own aside.
+        """Join the threads of a stopped run until *deadline*; the names of those still alive but for the caller's own.
 
-        On a thread of its own it does not wait: two callbacks must not wait for each other.
+        On one of its own threads it does not wait: two callbacks must not wait for each other.
         """
         if self.is_inside:
             deadline = self._clock.now()
@@ -85,34 +85,34 @@ class Run(RunListener):
             self.delivery.close(self._clock.now())
 
     def connected(self) -> None:
-        self.delivery.tell("connected")
+        self.delivery.report("connected")
 
     def authenticated(self) -> None:
         self._on_ready()
         if self.intake is not None:
             self.intake.subscribed()
-        self.delivery.tell("authenticated")
+        self.delivery.report("authenticated")
 
     def disconnected(self, reason: str) -> None:
-        self.delivery.tell("disconnected", reason)
+        self.delivery.report("disconnected", reason)
 
     def reconnecting(self, attempt: int) -> None:
-        self.delivery.tell("reconnecting", attempt)
+        self.delivery.report("reconnecting", attempt)
 
     def failed(self, error: WxError) -> None:
-        self.delivery.tell("error", error)
+        self.delivery.report("error", error)
 
     def pushed(self, frames: List[WsFrame]) -> None:
         self.delivery.pushed(frames)
 
     def gave_up(self, item: OutboxItem, error: WxError, done: Callable[[], None]) -> bool:
-        return self.delivery.tell_then(done, "outbox_given_up", item, error)
+        return self.delivery.report_then(done, "outbox_given_up", item, error)
 
     def over(self) -> None:
         self._on_over()
         if self.intake is not None:
             self.intake.stop()
-        self.delivery.after_news(self.told.set)
+        self.delivery.after_news(self.reported.set)
         self._is_over = True
         if self._close_by is not None:
             self.delivery.drain(self._close_by)

@@ -1,4 +1,4 @@
-"""Which messages came before (docs/protocol/aibot, 3: drop a msgid seen before, in bounded memory)."""
+"""Remembers the ids of messages, so that a duplicate is dropped (docs/protocol/aibot, 3)."""
 
 from __future__ import annotations
 

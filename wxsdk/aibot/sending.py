@@ -1,4 +1,4 @@
-"""What a WSClient says: replies, pushes and the low-level call. Everything is checked before anything is sent."""
+"""Sends replies and pushes, and offers the low-level call. Everything is checked before anything is sent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Dict, Optional
 from ..core.settings import check_seconds
 from ..runtime import hooks
 from ..runtime.clock import Clock
-from . import frames_out as outgoing
+from . import frames_out
 from .acks import Replies
 from .bodies import stream_body
 from .config import WSClientOptions
@@ -57,7 +57,7 @@ class Sending:
 
     Each waits for the acknowledgement and returns its frame. Answers to one frame go out one at a time, in the order of
     the calls; any thread may call, callbacks included. All raise ConfigError, LimitExceeded or Unsupported before
-    anything is sent; ConnectionLost when the connection is not there or goes (``may_have_been_sent`` tells whether the
+    anything is sent; ConnectionLost when the connection is not there or goes (``may_have_been_sent`` says whether the
     message may be out); AckTimeout after options.ack_timeout seconds; ReplyQueueFull; ApiError for a refusal.
     """
 
@@ -74,7 +74,7 @@ class Sending:
 
         *cmd*: another command than aibot_respond_msg; one that the protocol does not name is sent unchecked.
         """
-        return self._send(outgoing.reply(frame, body, cmd, self._clock.now()))
+        return self._send(frames_out.reply(frame, body, cmd, self._clock.now()))
 
     def reply_stream(
         self,
@@ -90,7 +90,7 @@ class Sending:
         *stream_id*: any name, the same for all snapshots of one stream. *msg_item*: pictures, with the last snapshot
         only. *feedback*: with the first one only. ``open_stream`` does all this by itself.
         """
-        req_id, text = outgoing.reply_stream_text(
+        req_id, text = frames_out.reply_stream_text(
             frame, stream_id, content, finish, msg_item, feedback, self._clock.now()
         )
         answer = self._replies.call(req_id, _RESPONSE, text, self._options.ack_timeout)
@@ -106,11 +106,11 @@ class Sending:
         msg_item: Any = None,
         feedback: Any = None,
     ) -> Optional[WsFrame]:
-        """Like reply_stream, but skip the snapshot, returning None, while another frame of *frame* waits for its ack.
+        """Do as reply_stream, but skip the snapshot, returning None, while another frame of *frame* waits for its ack.
 
         A final snapshot is never skipped.
         """
-        req_id, text = outgoing.reply_stream_text(
+        req_id, text = frames_out.reply_stream_text(
             frame, stream_id, content, finish, msg_item, feedback, self._clock.now()
         )
         return self._replies.call(req_id, _RESPONSE, text, self._options.ack_timeout, unless_busy=not finish)
@@ -121,11 +121,11 @@ class Sending:
 
     def reply_welcome(self, frame: WsFrame, body: Any) -> WsFrame:
         """Greet the user of an enter_chat event with a text or a card, within 5 seconds of the event."""
-        return self._send_card(outgoing.welcome(frame, body, self._clock.now()))
+        return self._send_card(frames_out.welcome(frame, body, self._clock.now()))
 
     def reply_template_card(self, frame: WsFrame, template_card: Any, feedback: Any = None) -> WsFrame:
         """Answer a message with a card (a TemplateCard or a dict)."""
-        return self._send_card(outgoing.reply_card(frame, template_card, feedback, self._clock.now()))
+        return self._send_card(frames_out.reply_card(frame, template_card, feedback, self._clock.now()))
 
     def reply_stream_with_card(
         self,
@@ -142,28 +142,28 @@ class Sending:
         """Send one snapshot of a stream together with a card; a message can have one card."""
         stream = stream_body(stream_id, content, finish, msg_item, stream_feedback)
         return self._send_card(
-            outgoing.reply_stream_with_card(frame, stream, template_card, card_feedback, self._clock.now())
+            frames_out.reply_stream_with_card(frame, stream, template_card, card_feedback, self._clock.now())
         )
 
     def update_template_card(self, frame: WsFrame, template_card: Any, userids: Any = None) -> WsFrame:
         """Replace the card that was clicked, within 5 seconds of the click, for *userids* or for everybody."""
-        return self._send_card(outgoing.update_card(frame, template_card, userids, self._clock.now()))
+        return self._send_card(frames_out.update_card(frame, template_card, userids, self._clock.now()))
 
     def reply_media(self, frame: WsFrame, media_type: str, media_id: str, video_options: Any = None) -> WsFrame:
         """Answer a message with an uploaded file; *video_options*: title and description of a video."""
-        return self._send(outgoing.reply_media(frame, media_type, media_id, video_options, self._clock.now()))
+        return self._send(frames_out.reply_media(frame, media_type, media_id, video_options, self._clock.now()))
 
     def send_message(self, chatid: str, body: Any) -> WsFrame:
         """Push Markdown, a card or media to a group's chatid or a userid (the platform takes no text: Unsupported)."""
-        return self._send_card(outgoing.push(generate_req_id(WsCmd.SEND_MSG.value), chatid, body))
+        return self._send_card(frames_out.push(generate_req_id(WsCmd.SEND_MSG.value), chatid, body))
 
     def send_media_message(self, chatid: str, media_type: str, media_id: str, video_options: Any = None) -> WsFrame:
         """Push an uploaded file to a group's chatid or a userid."""
         req_id = generate_req_id(WsCmd.SEND_MSG.value)
-        return self._send(outgoing.push_media(req_id, chatid, media_type, media_id, video_options))
+        return self._send(frames_out.push_media(req_id, chatid, media_type, media_id, video_options))
 
     def sent_card(self, task_id: Optional[str]) -> Optional[TemplateCard]:
-        """A copy of the card with *task_id* as it was sent last, None when it is not remembered (the newest 1000 are).
+        """Copy the card with *task_id* as it was sent last; None when it is not remembered (the newest 1000 are).
 
         For the handler of a click: change the copy and give it to update_template_card.
         """

@@ -14,7 +14,7 @@ from typing import Any, Callable, List, Optional
 from ..errors import AckTimeout, ConnectionLost, WxError
 from ..runtime import hooks
 from ..runtime.clock import Clock
-from . import frames_out as outgoing
+from . import frames_out
 from .ack_calls import Outcome
 from .acks import Replies
 from .bodies import markdown_body
@@ -44,9 +44,9 @@ class OpenStreams:
         self._open: weakref.WeakSet[ReplyStream] = weakref.WeakSet()
 
     def open(self, frame: WsFrame, feedback: Any) -> ReplyStream:
-        """A new stream that answers *frame*. Sends nothing yet; raises as reply_stream does."""
+        """Open a stream that answers *frame*. Sends nothing yet; raises as reply_stream does."""
         stream_id = generate_req_id("stream")
-        outgoing.reply_stream(frame, stream_id, "", False, None, feedback, self._clock.now())
+        frames_out.reply_stream(frame, stream_id, "", False, None, feedback, self._clock.now())
         chat = frame.chat if isinstance(frame, WsFrame) else ""
         options = self._options
         pace = Pace(options.stream_interval, options.stream_keepalive, options.stream_life)
@@ -62,18 +62,18 @@ class OpenStreams:
             stream._done.wait(max(deadline - self._clock.now(), 0.0))
 
     def break_off(self, deadline: float) -> None:
-        """The client stops: end every open stream with what it has, and wait for that until *deadline*."""
+        """End every open stream with what it has, since the client stops, and wait for that until *deadline*."""
         for stream in self._snapshot():
             stream._break_off()
         self.wait(deadline)
 
     def abandon(self) -> None:
-        """The client has ended: nothing can be sent any more, so every open stream gets its outcome now."""
+        """Give every open stream its outcome: the client has ended, so nothing can be sent any more."""
         for stream in self._snapshot():
             stream._break_off()
 
     def after_fork(self) -> None:
-        """In a forked child: what is open is the parent's."""
+        """Forget what is open, in a forked child: it is the parent's."""
         self._lock = threading.Lock()
         self._open = weakref.WeakSet()
 
@@ -82,7 +82,7 @@ class OpenStreams:
             return list(self._open)
 
     def _ended(self, stream: ReplyStream) -> None:
-        """A stream has its outcome. Reports an answer that was refused or lost: its writer may not look."""
+        """Forget a stream that has its outcome, and report one that was refused or lost: its writer may not look."""
         with self._lock:
             self._open.discard(stream)
         self.trouble = stream._state.trouble
@@ -228,7 +228,7 @@ class ReplyStream:
                 self._state.on_result(error, now)
 
     def _withdraw(self) -> None:
-        """A Ctrl-C struck this thread: no result comes of the frame that it was about to send, so it gets one here."""
+        """Give the frame that this thread was about to send a result: a Ctrl-C struck, and none will come."""
         with self._lock:
             if self._sender != threading.get_ident() or not self._state.in_flight:
                 return
@@ -238,7 +238,7 @@ class ReplyStream:
             self._state.on_result(struck, self._clock.now())
 
     def _schedule(self, at: Optional[float], now: float) -> Optional[float]:
-        """See to it that somebody looks again *at* that time; the time itself when nobody can any more."""
+        """Plan another look *at* that time; return the time when no thread is left to look."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -256,7 +256,7 @@ class ReplyStream:
         try:
             if isinstance(action, Push):
                 req_id = generate_req_id(_SEND)
-                out = outgoing.push(req_id, action.chat, markdown_body(action.text))
+                out = frames_out.push(req_id, action.chat, markdown_body(action.text))
                 cmd, text, patience = _SEND, out.encoded(), self._options.request_timeout
             else:
                 req_id, cmd = self._req_id, _RESPONSE

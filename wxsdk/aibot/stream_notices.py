@@ -1,4 +1,4 @@
-"""Knows what a chat shows of a streamed answer, and the words that a stream adds of its own."""
+"""Knows what a chat shows of a streamed answer, and the words that a stream itself adds."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def closing_notice(
     """Return which of *notices* must stand behind *text*, the end of an answer; "" for none.
 
     Only visible text ends the thinking animation, and what broke off must not look whole. Where nothing is shown and
-    nothing was written, nobody misses a word. shown: of the whole answer; begun: the current message may be shown.
+    nothing was written, no word is missed. shown: of the whole answer; begun: the current message may be shown.
     """
     if failed:
         return notices.broken if text.strip() or shown is not Shown.NOTHING else ""

@@ -2,10 +2,10 @@
 
 ``StreamState`` decides; its shell asks ``next_action``, carries it out and reports ``on_result``, one at a time.
 
-* The newest text wins: snapshots that nobody waits for are never queued, and one frame is in flight at most.
+* The newest text wins: snapshots that no caller waits for are never queued, and one frame is in flight at most.
 * While text is written, snapshots hold the last visible character back, since a final frame equal to the one before it
   is dropped. After a pause all of it is shown, and the final frame then differs by an invisible character.
-* What exceeds one message goes on in the next, as a stream of its own; what was shown does not move.
+* What exceeds one message goes on in the next, as another stream; what was shown does not move.
 * When the platform takes no frame of the stream any more (it expired, or was refused), the current message's text waits
   for ``finish`` and goes out as Markdown: as a reply where that may work, else as a push. Pictures cannot be rescued.
 """
@@ -290,7 +290,7 @@ class StreamState:
     # -- the text ----------------------------------------
 
     def _round_off(self) -> None:
-        """Nothing more will be written, and what becomes of what was in flight is known."""
+        """Add what must stand at the end: nothing more will be written, and the fate of what was in flight is known."""
         self._ending.rounded_off = True
         text = self._text.current(last=True)
         notice = closing_notice(
@@ -438,7 +438,7 @@ class StreamState:
             self.shown = max(self.shown, Shown.PERHAPS)
 
     def _again(self, flight: _Flight, error: WxError, now: float) -> bool:
-        """Tell whether the final frame or message at hand goes once more, and plan that."""
+        """Check whether the final frame or message at hand goes once more, and plan that."""
         attempt, maybe_sent = self._attempt, isinstance(error, ConnectionLost) and error.may_have_been_sent
         delays = _delays_after(error)
         if attempt.failures >= len(delays):
@@ -508,7 +508,7 @@ class StreamState:
     }
 
     def _not_taken(self, error: WxError) -> None:
-        """A last frame did not get through; Markdown may, unless there is no connection or there are too many calls."""
+        """Go over to Markdown, or give up: a last frame did not get through, and another form of it may."""
         hopeless = isinstance(error, (TransportError, RateLimited, NotSubscribed))
         if hopeless:
             self._finish("failed", error)
@@ -519,7 +519,7 @@ class StreamState:
     # -- the end ----------------------------------------
 
     def _nothing_left(self) -> Done:
-        """End it: there is nothing (more) to send, which is no success when it was refused or never written."""
+        """End it: there is nothing (more) to send, which is not a success when it was refused or never written."""
         reason = self._gone or self._refusal
         if reason is None and self._ending.failed:
             reason = WxError("The stream ended before anything was written to it; nothing was sent.")
@@ -559,7 +559,7 @@ def _code(error: Optional[WxError]) -> Optional[int]:
 
 
 def _is_unknown(error: WxError) -> bool:
-    """Tell whether what ended with *error* may have arrived."""
+    """Check whether what ended with *error* may have arrived."""
     return isinstance(error, (AckTimeout, ConnectionLost)) and error.may_have_been_sent
 
 

@@ -59,19 +59,19 @@ class StreamText:
             self._start, self._opener = 0, ""
 
     def current(self, *, last: bool = False) -> str:
-        """The text of the current message and of what may follow it. *last*: nothing more will be written."""
+        """Return the text of the current message and of what may follow it. *last*: nothing more will be written."""
         self._settle(last)
         return self._opener + self._source[self._start :]
 
     def snapshot(self, max_bytes: int) -> str:
-        """What may be shown of the current message: at most *max_bytes*, and never its last visible character."""
+        """Return what may be shown of the current message: at most *max_bytes*, never its last visible character."""
         text = self.current()
         if not fits(text, max_bytes):
             text = text[: reach(text, max_bytes)]
         return held_back(text)
 
     def is_too_long(self, *, to_be_shown: bool = False) -> bool:
-        """Tell whether the current message must be ended and another one begun.
+        """Check whether the current message must be ended and another one begun.
 
         to_be_shown: all of it is to be shown before it ends, so the last frame must have room to differ from it.
         """
@@ -80,7 +80,7 @@ class StreamText:
         return not fits(text, self._max_bytes - room)
 
     def append(self, notice: str) -> None:
-        """Add *notice* as a paragraph of its own."""
+        """Add *notice* as a separate paragraph."""
         current = self.current(last=True)
         self._source += noted(current, notice)[len(current) :]
 
@@ -105,7 +105,7 @@ class StreamText:
         return Sealed(cut.part, text[: cut.after], cut.opener)
 
     def go_on_behind(self, sealed: Sealed) -> None:
-        """The sealed message is out; the next one begins behind it (at the start, if the text was replaced since)."""
+        """Begin the next message behind the sealed one, which is out (at the start, if the text was replaced since)."""
         if self.current().startswith(sealed.consumed):
             self._start += len(sealed.consumed) - len(self._opener)
             self._opener = sealed.opener
@@ -124,7 +124,7 @@ class StreamText:
 
 
 def noted(text: str, notice: str) -> str:
-    """*text* and *notice* as paragraphs, with an open code or think block closed before the notice."""
+    """Join *text* and *notice* as paragraphs, with an open code or think block closed before the notice."""
     closed = with_closed_fence(text, open_fence(text))
     if closed.rfind("<think>") > closed.rfind("</think>"):
         closed += "</think>"
@@ -148,12 +148,12 @@ def utf8_len(text: str) -> int:
 
 
 def fits(text: str, max_bytes: int) -> bool:
-    """Whether *text* has at most *max_bytes*; cheap for short ones."""
+    """Check whether *text* has at most *max_bytes*; cheap for short ones."""
     return len(text) * 4 <= max_bytes or utf8_len(text) <= max_bytes
 
 
 def first_part(text: str, max_bytes: int, least: int) -> Cut:
-    """The first message of a *text* that does not fit into *max_bytes*, cut behind character *least*.
+    """Return the first message of a *text* that does not fit into *max_bytes*, cut behind character *least*.
 
     At a blank line, else a line end, a sentence's end, a space, else between two characters that are shown as two. A
     code block that is cut is closed, and reopened in the rest. White space at a cut outside of code goes.
@@ -177,7 +177,7 @@ def first_part(text: str, max_bytes: int, least: int) -> Cut:
 
 
 def reach(text: str, max_bytes: int) -> int:
-    """The last index up to which *text* takes at most *max_bytes* and no character is cut that is shown as one."""
+    """Return the last index up to which *text* takes at most *max_bytes* and no shown character is cut."""
     raw = text[:max_bytes].encode("utf-8", "surrogatepass")
     end = len(raw[:max_bytes].decode("utf-8", "ignore")) if len(raw) > max_bytes else min(len(text), max_bytes)
     return whole_until(text, end)
@@ -198,7 +198,7 @@ def _room_behind(text: str) -> int:
 
 
 def held_back(text: str) -> str:
-    """*text* without its last visible character, so that the final text differs from every snapshot before it."""
+    """Cut off the last visible character of *text*, so that the final text differs from every snapshot before it."""
     text = text.rstrip()
     cut = whole_until(text, len(text) - 1)
     if cut <= MAX_CLUSTER and is_joined(text, cut):
@@ -207,7 +207,7 @@ def held_back(text: str) -> str:
 
 
 def open_fence(text: str) -> Optional[Fence]:
-    """The code block that is open at the end of *text*; None outside of one, or when its first line is huge."""
+    """Return the code block that is open at the end of *text*; None outside of one, or when its first line is huge."""
     if "```" not in text and "~~~" not in text:
         return None
     opened: Optional[Fence] = None
@@ -220,19 +220,19 @@ def open_fence(text: str) -> Optional[Fence]:
 
 
 def with_closed_fence(text: str, fence: Optional[Fence]) -> str:
-    """*text*, whose open code block is *fence*, with that block closed."""
+    """Close the open code block *fence* of *text*."""
     if fence is None:
         return text
     return f"{text}{'' if text.endswith(chr(10)) else chr(10)}{fence.indent}{fence.marks}"
 
 
 def is_visible(text: str) -> bool:
-    """Whether a reader sees anything of *text*: think blocks, zero-width characters and white space are nothing."""
+    """Check whether a reader sees anything of *text*, beside think blocks, zero-width characters and white space."""
     return bool(_THINK.sub("", text).translate(_INVISIBLE).strip())
 
 
 def without_halves(text: str) -> str:
-    """*text* with the halves of surrogate pairs joined, and lone ones replaced by U+FFFD."""
+    """Join the halves of surrogate pairs in *text*, and replace lone ones by U+FFFD."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 

@@ -1,7 +1,7 @@
 """Calls actions at their time: heartbeats, expiring frames, the tails of streams.
 
 One thread does it for all clients of the process, since a thread that mostly sleeps costs as much memory as a client.
-It runs while a ticker uses it. A clock of a test has a thread of its own.
+It runs while a ticker uses it. The clock of a test has its own thread.
 """
 
 from __future__ import annotations

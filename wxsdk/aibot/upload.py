@@ -1,4 +1,4 @@
-"""Sending a file through the socket (docs/protocol/aibot, 6): chunks side by side, in a few MB of memory.
+"""Sends a file through the socket (docs/protocol/aibot, 6): chunks side by side, in a few MB of memory.
 
 The calling thread does it all: it posts chunks without waiting and then takes the outcomes from one queue.
 """
@@ -65,7 +65,7 @@ class Source:
             self.size = max(file.tell() - self._start, 0)
 
     def read(self, start: int, stop: int) -> bytes:
-        """The bytes from *start* to *stop*. Raises UploadFailed when the file has become shorter."""
+        """Read the bytes from *start* to *stop*. Raises UploadFailed when the file has become shorter."""
         pieces: List[bytes] = []
         with self._lock:
             with _reading():
@@ -98,7 +98,7 @@ def _reading() -> Iterator[None]:
 
 
 def _read(file: Any, most: int) -> bytes:
-    """What *file* gives at once of *most* bytes, b"" at its end; ConfigError when it gives none."""
+    """Read what *file* gives at once of *most* bytes, b"" at its end; ConfigError when it gives none."""
     with _reading():
         data = file.read(most)
     if data is None:
@@ -112,10 +112,10 @@ def _read(file: Any, most: int) -> bytes:
 
 @contextlib.contextmanager
 def opened(file: FileLike, filename: Optional[str]) -> Iterator[Source]:
-    """The Source of bytes, of a path, or of a binary file from where it stands; that one is not closed.
+    """Open the Source of bytes, a path, or a binary file from where it stands, which is not closed.
 
     Raises ConfigError for anything else and for what cannot be read, LimitExceeded when more than the limit comes out
-    of a file that does not tell its size.
+    of a file that does not say its size.
     """
     with contextlib.ExitStack() as stack:
         if isinstance(file, (bytes, bytearray, memoryview)):
@@ -141,11 +141,11 @@ def _open(path: Union[str, os.PathLike[str]]) -> IO[bytes]:
     except OSError as exc:
         raise ConfigError(f"file cannot be read: {exc.strerror}.") from exc
     except (TypeError, ValueError) as exc:  # a null byte, half of a character, a path object that gives none
-        raise ConfigError("file is no path that a file can have.") from exc
+        raise ConfigError("file is not a path that a file can have.") from exc
 
 
 def _can(file: Any, ability: str, otherwise: bool) -> bool:
-    """What *file* says of itself; *otherwise* when it does not say."""
+    """Ask *file* what it can; *otherwise* when it does not say."""
     ask = getattr(file, ability, None)
     with _reading():
         return otherwise if ask is None else bool(ask())
@@ -175,7 +175,7 @@ def upload(
     filename: Optional[str],
     progress: Optional[Progress],
 ) -> UploadMediaResult:
-    """See ``WSClient.upload_media``."""
+    """Upload a file; see ``WSClient.upload_media``."""
     if progress is not None and not callable(progress):
         raise ConfigError("progress must be callable.")
     with opened(file, filename) as source:
@@ -241,9 +241,9 @@ class _Upload:
             body = chunk_body(self._upload_id, index, self._bytes_of(index))
             req_id = generate_req_id(_CHUNK)
             text = encode_frame(_CHUNK, req_id, body)
-            tell = partial(self._tell, index, tries)
+            on_outcome = partial(self._on_outcome, index, tries)
             try:
-                self._replies.post(req_id, _CHUNK, text, self._options.chunk_ack_timeout, tell)
+                self._replies.post(req_id, _CHUNK, text, self._options.chunk_ack_timeout, on_outcome)
             except WxError as exc:
                 raise self._failed(index, exc) from exc
             self._in_flight += 1
@@ -254,7 +254,7 @@ class _Upload:
         except ConfigError as exc:  # which would say that nothing was sent
             raise self._failed(index, exc) from exc
 
-    def _tell(self, index: int, tries: int, outcome: Outcome) -> None:
+    def _on_outcome(self, index: int, tries: int, outcome: Outcome) -> None:
         self._outcomes.put((index, tries, outcome))
 
     def _take(self) -> int:

@@ -1,4 +1,4 @@
-"""Uploading a file through the socket: what to send in which order (docs/protocol/aibot, 6)."""
+"""Plans an upload through the socket: what to send in which order (docs/protocol/aibot, 6)."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ class UploadPlan(NamedTuple):
     downgraded: bool
 
     def span(self, index: int) -> Tuple[int, int]:
-        """Where chunk *index*, counted from 0, starts and ends in the file."""
+        """Return where chunk *index*, counted from 0, starts and ends in the file."""
         start = index * CHUNK_BYTES
         return start, min(start + CHUNK_BYTES, self.size)
 
     def init_body(self, md5_hex: str) -> Dict[str, Any]:
-        """The first command's body."""
+        """Return the first command's body."""
         return {
             "type": self.type,
             "filename": self.filename,
@@ -69,14 +69,14 @@ class UploadPlan(NamedTuple):
         }
 
     def result(self, body: Optional[AnswerBody]) -> UploadMediaResult:
-        """What the last answer says. Raises UploadFailed when it names no media_id."""
+        """Read the last answer. Raises UploadFailed when it names no media_id."""
         if body is None or not body.media_id:
             raise UploadFailed("The platform ended the upload without a media_id.", remedy="Upload the file again.")
         return UploadMediaResult(body.type or self.type, body.media_id, body.created_at or "", self.downgraded)
 
 
 def plan_upload(media_type: str, filename: str, size: int, head: bytes) -> UploadPlan:
-    """How a file of *size* bytes, starting with *head*, goes out as *media_type*.
+    """Plan how a file of *size* bytes, starting with *head*, goes out as *media_type*.
 
     A file too large for its type, or a voice that is not AMR, goes as "file". Raises ConfigError for an empty file or
     an odd argument, LimitExceeded over 20 MB.
@@ -105,26 +105,26 @@ def check_file_size(size: int) -> None:
 
 
 def concurrency_for(chunks: int) -> int:
-    """How many chunks may be in flight: all up to 4, 3 up to 10, else 2 (the platform fails under more)."""
+    """Return how many chunks may be in flight: all up to 4, 3 up to 10, else 2 (the platform fails under more)."""
     if chunks <= 4:
         return chunks
     return 3 if chunks <= 10 else 2
 
 
 def upload_id_of(body: Optional[AnswerBody]) -> str:
-    """The session that the init's answer names. Raises UploadFailed when it names none."""
+    """Return the session that the init's answer names. Raises UploadFailed when it names none."""
     if body is None or not body.upload_id:
         raise UploadFailed("The platform opened no upload session.", remedy="Upload the file again.")
     return body.upload_id
 
 
 def chunk_body(upload_id: str, index: int, data: bytes) -> Dict[str, Any]:
-    """The body of one chunk; *index* counts from 0."""
+    """Return the body of one chunk; *index* counts from 0."""
     return {"upload_id": upload_id, "chunk_index": index, "base64_data": base64.b64encode(data).decode("ascii")}
 
 
 def finish_body(upload_id: str) -> Dict[str, Any]:
-    """The last command's body."""
+    """Return the last command's body."""
     return {"upload_id": upload_id}
 
 
