@@ -215,6 +215,11 @@ class Bot:
         self._adapters[chosen] = adapter
         return adapter.client
 
+    @property
+    def store(self) -> Optional[Store]:
+        """Where everything is kept; None when no store was given."""
+        return self._store
+
     def use_store(self, store: Store) -> None:
         """Keep everything in *store* in place of the one given before; for bots without a store of their own.
 

@@ -38,15 +38,19 @@ class Reply:
 
 
 class Chat:
-    """A user who talks with a bot on a simulator. A context manager; on entry the bot runs, on exit it is stopped."""
+    """A user who talks with a bot on a simulator. A context manager; on entry the bot runs, on exit it is stopped.
 
-    def __init__(self, bot: Bot, platform: str = "ilink") -> None:
+    keeps_store: the bot keeps its own store; else it has an empty one in memory meanwhile.
+    """
+
+    def __init__(self, bot: Bot, platform: str = "ilink", *, keeps_store: bool = False) -> None:
         if not isinstance(bot, Bot):
             raise ConfigError(f"chat needs a Bot, not {type(bot).__name__}.")
         if platform not in PLATFORMS:
             raise ConfigError(f"There is no simulated platform {platform!r}.", remedy=f"Give one of {PLATFORMS}.")
         self.bot = bot
         self.platform = platform
+        self._keeps_store = keeps_store
         self._stack = contextlib.ExitStack()
         self._is_open = False
         self._user: Any = None
@@ -57,7 +61,9 @@ class Chat:
             return self
         with contextlib.ExitStack() as stack:
             sims = stack.enter_context(simulators((self.platform,)))
-            stack.enter_context(self.bot.stand_in({self.platform: config_for(sims[self.platform], self.platform)}))
+            store = self.bot.store if self._keeps_store else None
+            config = config_for(sims[self.platform], self.platform)
+            stack.enter_context(self.bot.stand_in({self.platform: config}, store))
             self.bot.start()
             self.sim = sims[self.platform]
             if self.platform == "aibot":

@@ -92,7 +92,7 @@ def _sim(parser: argparse.ArgumentParser) -> None:
 
 
 def _demo(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--only", choices=("ilink", "aibot"), help=text("demo.only"))
+    parser.add_argument("--only", choices=("ilink", "aibot", "bot"), help=text("demo.only"))
 
 
 def _completion(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""Shows both protocols, end to end, on the built-in simulators: ``wxsdk demo``."""
+"""Shows both protocols and a Bot, end to end, on the built-in simulators: ``wxsdk demo``."""
 
 from __future__ import annotations
 
@@ -29,12 +29,17 @@ def run_demo(options: argparse.Namespace) -> int:
     """Run the demo and print its transcript; 0 only when every step came out as expected, within the time limit."""
     try:
         from .demo_aibot import show_aibot
+        from .demo_bot import show_bot
         from .demo_ilink import show_ilink
     except ImportError as exc:
         raise ConfigError(
             f"The demo needs the simulators, and {exc.name} is missing.", remedy="Run: pip install 'wxsdk[sim,qr]'"
         ) from exc
-    shows: Dict[str, Callable[[Transcript], None]] = {"ilink": show_ilink, "aibot": show_aibot}
+    shows: Dict[str, Callable[[Transcript], None]] = {
+        "ilink": show_ilink,
+        "aibot": show_aibot,
+        "bot": show_bot,
+    }
     transcript = Transcript()
     with _only_errors_logged():
         for name, show in shows.items():

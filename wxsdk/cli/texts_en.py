@@ -200,7 +200,7 @@ ENGLISH: Dict[str, str] = {
     "port.used.remedy": "End that program, or choose another port: --port 0 takes a free one.",
     # demo
     "demo": "watch a bot talk with users on the built-in simulators",
-    "demo.only": "show one of the two protocols",
+    "demo.only": "show one part: a protocol, or the Bot",
     "demo.examples": "wxsdk demo\nwxsdk demo --only aibot",
     # completion
     "completion": "print the completion for a shell",

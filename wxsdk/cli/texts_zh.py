@@ -198,7 +198,7 @@ CHINESE: Dict[str, str] = {
     "port.used.remedy": "请结束那个程序，或换一个端口：--port 0 任选一个空闲端口。",
     # demo
     "demo": "在内置模拟器上观看机器人与用户对话",
-    "demo.only": "只演示两种协议之一",
+    "demo.only": "只演示其中一部分：一种协议，或 Bot",
     "demo.examples": "wxsdk demo\nwxsdk demo --only aibot",
     # completion
     "completion": "输出 shell 的补全脚本",
