@@ -21,8 +21,7 @@ CATALOGUES = ROOT / "docs" / "locale" / "zh_CN" / "LC_MESSAGES"
 ENGLISH = ["architecture", "policy", "protocol/ilink", "protocol/aibot", "protocol/callback"]
 ENGLISH += ["reference/api", "reference/settings", "reference/errors"]
 # Still to be translated: take a page out of this list when its catalogue is complete.
-WAITING = ["accounts", "cli", "integrations", "outbox", "testing", "delivery", "fidelity", "speed"]
-WAITING += ["aibot", "ilink", "errors", "comparison", "moving"]
+WAITING = ["accounts", "cli", "integrations", "outbox", "delivery", "fidelity", "speed", "errors", "playground"]
 MARKUP = re.compile(r"``[^`]+``|:doc:`[^`]+`")
 
 
@@ -48,7 +47,7 @@ def translated(templates: Path) -> List[str]:
 @pytest.mark.timeout(300)
 def test_every_string_has_its_translation(templates: Path) -> None:
     pages = translated(templates)
-    assert len(pages) >= 15
+    assert len(pages) >= 20
     wrong = []
     for page in pages:
         wanted = set(catalogue(templates / f"{page}.pot"))

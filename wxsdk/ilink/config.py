@@ -63,7 +63,7 @@ class WeixinConfig:
         official client does (docs/protocol/ilink, 4).
     resend_without_context_token: send a text that is refused for its context token once more without one; the result
         is then unconfirmed (some users report that it arrives, others that it is dropped; docs/protocol/ilink, 7).
-    preset_message_id: give each message an id of ours, which a quote of it then names (reported by two projects, not
+    preset_message_id: give each message an id made here, which a quote of it then names (reported by two projects, not
         seen live; docs/protocol/ilink, 7).
     login_base_url: where logins begin; None for the platform's own address, or for base_url when that is on this
         machine (docs/protocol/ilink, 7).
