@@ -13,6 +13,9 @@ import pytest
 
 from tests.browser.bots import CARDS, Bots, running
 from tests.browser.chromium import Chromium, Page
+from tests.callback.bots import served
+from wxsdk import Bot, CallbackOptions, Message
+from wxsdk.ext.wsgi import application
 from wxsdk.ilink.config import WeixinConfig
 from wxsdk.ilink.login import StandaloneQrLogin
 from wxsdk.sim.page import Playground
@@ -51,7 +54,7 @@ def test_the_badge_shows_when_a_bot_comes_and_until_then_how_to_connect_one(
     page: Page, playground: Playground, pictures: Path
 ) -> None:
     page.click(".notice button", "How to connect")
-    page.until("document.querySelectorAll('.connect pre').length === 2")
+    page.until("document.querySelectorAll('.connect pre').length === 3")
     shown = page.text(".connect")
     assert playground.ilink.token not in shown
     assert playground.aibot.secret not in shown
@@ -371,3 +374,27 @@ def test_the_exports_are_offered(page: Page, bots: Bots) -> None:
     saved = json.loads(page.eval(f"fetch({json.dumps(links[0])}).then((answer) => answer.text())"))
     assert [entry["text"] for entry in saved["entries"]] == ["to be kept", "You said: to be kept"]
     assert "def test_the_chat(ilink_sim)" in page.eval(f"fetch({json.dumps(links[1])}).then((answer) => answer.text())")
+
+
+def test_a_bot_in_callback_mode_is_tried_in_the_page(page: Page, playground: Playground) -> None:
+    bot = Bot()
+    sim = playground.aibot
+    bot.add(CallbackOptions(sim.bot_id, sim.token, sim.encoding_aes_key))
+
+    @bot.default
+    def answer(message: Message) -> str:
+        return f"Called with: {message.text}"
+
+    with bot, served(application(bot)) as url:
+        open_chat(page, "WeCom")
+        page.press("c", alt=True)
+        page.click(".callback input")
+        page.type(f"{url}/callback")
+        page.press("Enter")
+        page.sees("Bot connected", ".chat-head .badge.on")
+        page.say("hello")
+        page.sees("Called with: hello", ".bubble")
+        page.click("[role=tab]", "Inspector")
+        page.sees("callback message", ".exchanges b")
+        playground.aibot.callback_url = None
+    assert sim.violations == []

@@ -166,7 +166,7 @@ def test_the_code_to_copy_is_a_program_for_each_protocol() -> None:
     made = snippets("http://127.0.0.1:1", "http://127.0.0.1:1/c2c", "ws://127.0.0.1:2/")
     for source in made.values():
         compile(source, "bot.py", "exec")
-    assert json.dumps(made).count("os.environ") == 3
+    assert json.dumps(made).count("os.environ") == 6
 
 
 def test_a_disk_that_cannot_be_written_does_not_end_the_page(tmp_path: pathlib.Path, caplog: Any) -> None:
@@ -218,3 +218,11 @@ def test_a_killed_playground_goes_on_where_it_was(tmp_path: pathlib.Path) -> Non
     with Playground(state=tmp_path) as page:
         assert page.url == url
         assert [entry["text"] for entry in page.entries("ilink", "alice")] == ["before"]
+
+
+def test_only_an_address_of_this_machine_that_proves_itself_is_called() -> None:
+    with Playground() as page:
+        for url in ("http://example.com/", "ftp://127.0.0.1/", "http://127.0.0.1:1/"):
+            assert post(page, "callback", {"url": url}).status_code == 409
+            assert page.aibot.callback_url is None
+        assert post(page, "callback", {"url": ""}).ok

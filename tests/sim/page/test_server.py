@@ -73,7 +73,7 @@ def test_every_file_that_the_page_names_is_served(page: Playground) -> None:
 
 
 def test_nothing_that_the_page_gets_holds_a_token(page: Playground) -> None:
-    secrets = [page.ilink.token, page.aibot.secret]
+    secrets = [page.ilink.token, page.aibot.secret, page.aibot.token, page.aibot.encoding_aes_key]
     with Speaker(page.ilink) as bot:
         page.ilink.user("alice").says("hello")
         bot.poll()

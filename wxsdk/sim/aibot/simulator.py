@@ -142,8 +142,8 @@ class AiBotSim:
         """Report what happens to *listener* until the returned function is called; see `wxsdk.sim.changes.Listener`.
 
         The words: "frame" (a SimFrame, when it was judged and again when a held answer went out), "pushed" (a frame to
-        the bot, as a dict), "said" (a SimSent), "bubble" (a SimMessage, new or changed), "connection" (a
-        ConnectionRecord), "changed" (anything).
+        the bot, as a dict), "callback" (a SimCallback), "said" (a SimSent), "bubble" (a SimMessage, new or changed),
+        "connection" (a ConnectionRecord), "changed" (anything).
         """
         return self._desk.changed.listen(listener)
 
@@ -153,7 +153,9 @@ class AiBotSim:
         Holds the bots' secrets, so keep it as one keeps a password. Uploaded media are not part of it.
         """
         with self._desk.changed:
-            return saved.export_state(self._desk.world, self.bot_id, self._gateway.port)
+            state = saved.export_state(self._desk.world, self.bot_id, self._gateway.port)
+        callback = {"url": self.callback_url, "token": self.token, "encoding_aes_key": self.encoding_aes_key}
+        return {**state, "callback": callback}
 
     def import_state(self, state: Dict[str, Any]) -> None:
         """Go on from an exported state. Before start(), and only once; ValueError for what export_state never made."""
@@ -162,6 +164,11 @@ class AiBotSim:
         with self._desk.changed:
             self.bot_id, self._gateway.port = saved.import_state(self._desk.world, state)
             self.secret = self._desk.world.bots[self.bot_id]
+        callback = state.get("callback") or {}
+        self.token = str(callback.get("token") or self.token)
+        self.encoding_aes_key = str(callback.get("encoding_aes_key") or self.encoding_aes_key)
+        if callback.get("url"):
+            self.callback_url = str(callback["url"])
 
     @property
     def ws_url(self) -> str:
@@ -182,7 +189,10 @@ class AiBotSim:
         return None if self._desk.webhook is None else self._desk.webhook.url
 
     @callback_url.setter
-    def callback_url(self, url: str) -> None:
+    def callback_url(self, url: Optional[str]) -> None:
+        if url is None:
+            self._desk.webhook = self._desk.media.shared_key = self._desk.media.respond = None
+            return
         seal = Seal(self.token, self.encoding_aes_key)
         self._desk.webhook = Webhook(self._desk, url, self.bot_id, seal)
         self._desk.media.shared_key = seal.key
@@ -236,7 +246,7 @@ class AiBotSim:
     def secrets(self) -> List[str]:
         """The secrets of the bots, for those who have to hide them."""
         with self._desk.changed:
-            return list(self._desk.world.bots.values())
+            return [*self._desk.world.bots.values(), self.token, self.encoding_aes_key]
 
     def find(self, message_id: str) -> SimMessage:
         """The message of that `SimMessage.id`; SimError when there is none."""

@@ -156,6 +156,7 @@ class Webhook:
                 call.error = str(error)
                 self._note("callback answer", str(error))
         with self._desk.changed:
+            self._desk.changed.tell("callback", call)
             self._desk.changed.notify_all()
         return call
 

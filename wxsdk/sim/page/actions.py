@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from typing import Any, Callable, Dict, List, Optional
+from urllib.parse import urlsplit
 
 from ..aibot.errors import SimError
 from ..aibot.simulator import AiBotSim
@@ -14,6 +15,7 @@ from .shelf import Shelf, picture_type
 from .trouble import Trouble
 
 BOT_NAME = "Bot"  # what a mention calls it
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 MAX_NAME = 40  # characters of a user's or a group's name
 SILENCE = b"\x02#!SILK_V3" + b"\x0c\x00" + b"\xb0" * 12 + b"\xff\xff"  # a SILK file with one short frame
 
@@ -46,6 +48,7 @@ class Actions:
             "rate": self._rate,
             "login": self._login,
             "fault": self._fault,
+            "callback": self._callback,
             "clear-faults": lambda data: self._trouble.clear(),
         }
 
@@ -204,6 +207,23 @@ class Actions:
 
     def _fault(self, data: Data) -> None:
         self._trouble.make(_str(data, "name"), str(data.get("user") or "alice"), bool(data.get("on")))
+
+    def _callback(self, data: Data) -> None:
+        """Call this address for what the users of the WeCom side say; an empty one goes back to connections."""
+        url = str(data.get("url") or "").strip()
+        if not url:
+            self._aibot.callback_url = None
+            return
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or parts.hostname not in LOOPBACK:
+            raise ValueError("The playground calls bots on this machine alone: http://127.0.0.1:8000/, for example.")
+        before = self._aibot.callback_url
+        self._aibot.callback_url = url
+        try:
+            self._aibot.verify_callback()
+        except SimError:
+            self._aibot.callback_url = before
+            raise
 
     # parts
 

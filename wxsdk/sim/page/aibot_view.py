@@ -96,7 +96,14 @@ def _data(media: SimMedia) -> bytes:
 
 def status(sim: AiBotSim) -> Dict[str, Any]:
     """Return what the page shows of the WeCom side besides the messages."""
-    return {"connected": sim.is_subscribed, "violations": len(sim.violations), "thinking": len(sim.thinking())}
+    calls = sim.callbacks[-1:]
+    answers = sim.is_subscribed if sim.callback_url is None else bool(calls) and calls[0].status == 200
+    return {
+        "connected": answers,
+        "callback": sim.callback_url,
+        "violations": len(sim.violations),
+        "thinking": len(sim.thinking()),
+    }
 
 
 def _event(event: Dict[str, Any]) -> Dict[str, Any]:

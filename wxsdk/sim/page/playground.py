@@ -95,7 +95,7 @@ class Playground:
         return self._server.url
 
     def environment(self) -> Dict[str, str]:
-        """Return what a bot needs to find the simulators, by environment variable. Two of them are secrets: show them
+        """Return what a bot needs to find the simulators, by environment variable. Some of them are secrets: show them
         on a terminal, never on the page.
         """
         return {
@@ -105,6 +105,8 @@ class Playground:
             "WXSDK_BOT_ID": self.aibot.bot_id,
             "WXSDK_SECRET": self.aibot.secret,
             "WXSDK_WS_URL": self.aibot.ws_url,
+            "WXSDK_CALLBACK_TOKEN": self.aibot.token,
+            "WXSDK_ENCODING_AES_KEY": self.aibot.encoding_aes_key,
         }
 
     def entries(self, side: str, chat: str) -> List[Dict[str, Any]]:

@@ -58,6 +58,7 @@ class Watcher:
             "aibot bubble": self._views[1].bubble,
             "aibot frame": wirelog.frame,
             "aibot pushed": wirelog.pushed,
+            "aibot callback": wirelog.callback,
             "aibot connection": lambda record: wirelog.connection(record.number, record.ended),
         }
 
@@ -149,7 +150,8 @@ class Watcher:
         self._wirelog.request(seen)
 
     def _said(self, sent: Any) -> None:
-        self._wirelog.pushed(sent.frame, sent.delivered)
+        if self._aibot.callback_url is None:  # else the inspector shows the calls
+            self._wirelog.pushed(sent.frame, sent.delivered)
         self._views[1].said(sent)
 
     def _show_status(self) -> None:

@@ -8,6 +8,7 @@ from collections import OrderedDict, deque
 from typing import Any, Callable, ContextManager, Deque, Dict, List, Optional
 
 from ..aibot.desk import SimFrame
+from ..aibot.webhook import SimCallback
 from ..ilink.records import Seen
 from .hiding import hide
 
@@ -100,6 +101,27 @@ class WireLog:
                 "request": hide(data),
                 "answer": None,
                 "size": len(json.dumps(data)),
+            },
+        )
+
+    def callback(self, call: SimCallback) -> None:
+        """Note a request to a bot in callback mode, decrypted, and its answer."""
+        self._pushes += 1
+        self._put(
+            f"w{self._pushes}",
+            {
+                "side": "aibot",
+                "dir": "out",
+                "what": f"callback {call.kind}" + (f" ({call.attempt})" if call.attempt > 1 else ""),
+                "at": call.at + self._skew,
+                "status": call.status,
+                "code": None,
+                "ms": _ms(call.seconds),
+                "cut": call.status is None,
+                "breaches": [call.error] if call.error else [],
+                "request": hide(call.body),
+                "answer": hide(call.answer),
+                "size": len(json.dumps(call.body)),
             },
         )
 

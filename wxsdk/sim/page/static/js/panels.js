@@ -44,9 +44,24 @@ function connectView() {
   function draw() {
     root.replaceChildren(h("p", { class: "hint" }, t("connectHint")), ...["ilink", "aibot"].map((side) => h("section", {},
       h("header", {}, h("h3", {}, t(`bot-${side}`)), h("span", { class: `badge ${connected(side) ? "on" : "off"}` }, h("i"), t(connected(side) ? "connected" : "notConnected"))),
-      h("div", { class: "code" }, h("div", { class: "code-head" }, h("span", {}, "python"), h("button", { type: "button", class: "link-button", "aria-label": `${t("copyCode")}: ${t(`bot-${side}`)}`, onclick: () => copy(state.code[side], t("copied")) }, icon("copy"), t("copy"))), h("pre", { tabindex: "0" }, h("code", {}, state.code[side]))),
-      h("p", { class: "hint" }, t(side === "ilink" ? "envILink" : "envAiBot")))));
+      source(side), h("p", { class: "hint" }, t(side === "ilink" ? "envILink" : "envAiBot")))), callback());
   }
+
+  function source(name) {
+    const text = state.code[name] || "";
+    return h("div", { class: "code" }, h("div", { class: "code-head" }, h("span", {}, "python"), h("button", { type: "button", class: "link-button", "aria-label": `${t("copyCode")}: ${t(name === "callback" ? name : `bot-${name}`)}`, onclick: () => copy(text, t("copied")) }, icon("copy"), t("copy"))), h("pre", { tabindex: "0" }, h("code", {}, text)));
+  }
+
+  function callback() {
+    const address = h("input", { type: "url", name: "url", placeholder: "http://127.0.0.1:8000/", value: (state.status.aibot && state.status.aibot.callback) || "", "aria-label": t("callbackAddress") });
+    const form = h("form", { class: "callback" }, address, h("button", { type: "submit", class: "primary" }, t("callbackUse")));
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      if (await act("callback", { url: address.value })) toast(t(address.value ? "callbackOn" : "callbackOff"));
+    });
+    return h("section", {}, h("header", {}, h("h3", {}, t("callback"))), h("p", { class: "hint" }, t("callbackHint")), form, source("callback"), h("p", { class: "hint" }, t("envCallback")));
+  }
+
   let seen = "";
   on("status", () => { const now = `${connected("ilink")}${connected("aibot")}`; if (now !== seen) { seen = now; draw(); } });
   on("all", draw);

@@ -192,4 +192,11 @@ export const EN = {
   "theme-light": "Colours: light",
   "theme-dark": "Colours: dark",
   "otherLanguage": "中文",
+  "callback": "WeCom in callback mode",
+  "callbackHint": "The playground calls your program, as the platform does. Nothing in the field: back to the WebSocket.",
+  "callbackAddress": "Address of the bot",
+  "callbackUse": "Use",
+  "callbackOn": "The bot has proved its address",
+  "callbackOff": "Back to the WebSocket",
+  "envCallback": "It reads WXSDK_BOT_ID, WXSDK_CALLBACK_TOKEN and WXSDK_ENCODING_AES_KEY from the environment.",
 };

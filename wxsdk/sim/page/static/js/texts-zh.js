@@ -192,4 +192,11 @@ export const ZH = {
   "theme-light": "颜色：浅色",
   "theme-dark": "颜色：深色",
   "otherLanguage": "English",
+  "callback": "企业微信回调模式",
+  "callbackHint": "试验场像平台一样调用你的程序。留空则恢复长连接。",
+  "callbackAddress": "机器人地址",
+  "callbackUse": "使用",
+  "callbackOn": "机器人地址验证通过",
+  "callbackOff": "已恢复长连接",
+  "envCallback": "从环境变量读取 WXSDK_BOT_ID、WXSDK_CALLBACK_TOKEN 和 WXSDK_ENCODING_AES_KEY。",
 };
