@@ -32,6 +32,8 @@ from .tls_errors import NETWORK_REMEDY
 MAX_ANSWER_BYTES = 64 * 1024 * 1024  # of an answer held in memory; far above any batch the platforms send
 MAX_REDIRECTS = 5
 REDIRECTS = (301, 302, 303, 307, 308)
+KEPT_URLS = 64  # of endpoints; there are a dozen
+_USER_AGENT = f"wxsdk/{__version__}"
 MAX_LENGTH_DIGITS = 18  # of a Content-Length; more would be above an exabyte, and Python refuses thousands
 
 Body = Union[None, bytes, "SizedBlocks"]
@@ -71,7 +73,7 @@ class HttpStream:
     def __init__(self, response: Any, call: Call) -> None:
         self._response = response
         self._call = call
-        self.status: int = response.status_code
+        self.status: int = response.status
         self.headers: Mapping[str, str] = {name.lower(): Secret(value) for name, value in response.headers.items()}
         try:
             self.length = None if "content-encoding" in self.headers else _length(self.headers.get("content-length"))
@@ -91,7 +93,7 @@ class HttpStream:
             received = 0
             encoded = "content-encoding" in self.headers  # decoding copies every byte twice, so only where it is needed
             while True:
-                block = self._response.raw.read(BLOCK_SIZE, decode_content=encoded)
+                block = self._response.read(BLOCK_SIZE, decode_content=encoded)
                 if not block:
                     break
                 received += len(block)
@@ -125,7 +127,9 @@ class HttpStream:
         return SecretBytes(content.getvalue())
 
     def close(self) -> None:
+        """Close the connection, unless the whole body was read: then it is kept for the next request."""
         self._response.close()
+        self._response.release_conn()
 
 
 class HttpDoor:
@@ -147,6 +151,7 @@ class HttpDoor:
         check_green_threads()
         self._line = Line()
         self._proxy = proxy
+        self._urls: Dict[str, str] = {}  # as given -> as requests spells it
         self._trust = ciphers, ssl_context
         # Read once per host: looking through the environment costs more than all the rest that is done for a request.
         self._proxies_of: Dict[Tuple[str, str], Dict[str, str]] = {}
@@ -197,7 +202,7 @@ class HttpDoor:
             proxies = self._proxies(url)
             if proxies["http"] and not is_allowed_by_name(urlsplit(url).hostname or "", guard):
                 raise Refused("The download was redirected to a private address.")
-            request = _prepared(method, url, headers or {}, body)
+            request = self._prepared(method, url, headers or {}, body)
             return HttpStream(self._send(request, idle or timeout, proxies, repeat_with, call), call)
 
     def _send(
@@ -207,7 +212,7 @@ class HttpDoor:
         proxies: Dict[str, str],
         repeat_with: Optional[MakeHeaders],
         call: Call,
-    ) -> requests.Response:
+    ) -> Any:
         """Send *request* and return its answer. A connection that breaks is dropped, so a repetition is on a new one.
 
         Straight to the adapter: a session would look for cookies, credentials in ~/.netrc, which would take the place
@@ -222,7 +227,24 @@ class HttpDoor:
                 if repeat_with is None or not call.reused:
                     raise
                 self._line.interrupter.check()  # a stop breaks connections, too
-                request = _prepared(str(request.method), str(request.url), repeat_with(), request.body)
+                request = self._prepared(str(request.method), str(request.url), repeat_with(), request.body)
+
+    def _prepared(self, method: str, url: str, headers: Mapping[str, str], body: Any) -> requests.PreparedRequest:
+        """Make a request that has exactly these *headers* and those of HTTP itself."""
+        request = requests.PreparedRequest()
+        request.method = method
+        request.url = self._urls.get(url)
+        if request.url is None:
+            request.prepare_url(url, {})
+            request.url = Secret(request.url)
+            # Once for each endpoint, since requests takes an address apart and puts it together several times. Signed
+            # addresses are used once.
+            if "?" not in url and len(self._urls) < KEPT_URLS:
+                self._urls[url] = request.url
+        length = {} if method == "GET" and body is None else {"Content-Length": str(0 if body is None else len(body))}
+        request.headers = CaseInsensitiveDict({"User-Agent": _USER_AGENT, **length, **headers})
+        request.body = body
+        return request
 
     def fetch(
         self, url: str, *, timeout: Optional[float], idle: Optional[float], trusted_hosts: Iterable[str]
@@ -273,18 +295,6 @@ class HttpDoor:
                 proxy = read_proxy(proxy).url
             found = self._proxies_of[origin] = {"http": proxy, "https": proxy}
         return found
-
-
-def _prepared(method: str, url: str, headers: Mapping[str, str], body: Any) -> requests.PreparedRequest:
-    """Make a request that has exactly these *headers* and those of HTTP itself."""
-    request = requests.PreparedRequest()
-    request.prepare_url(url, {})
-    request.url = Secret(request.url)
-    request.method = method
-    length = {} if method == "GET" and body is None else {"Content-Length": str(0 if body is None else len(body))}
-    request.headers = CaseInsensitiveDict({"User-Agent": f"wxsdk/{__version__}", **length, **headers})
-    request.body = body
-    return request
 
 
 def _length(text: Optional[str]) -> Optional[int]:

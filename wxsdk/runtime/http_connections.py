@@ -21,6 +21,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from ..core.addresses import is_public
+from ..core.redact import SecretBytes
 from ..errors import ConfigError
 from . import sockets
 from .proxy import open_tunnel, read_proxy
@@ -28,6 +29,7 @@ from .sockets import Interrupter
 
 POOL_SIZE = 32  # connections kept for reuse; more callers than this at once open and close their own
 BLOCK_SIZE = 256 * 1024  # bytes a read or write; larger ones gain nothing measurable
+JOINED_BYTES = 64 * 1024  # of a body that is written together with its head; a larger one gains nothing
 CONNECT_LIMIT = 60.0  # seconds to connect, for calls that have no limit of their own
 
 
@@ -137,6 +139,7 @@ class _Watched:
 
     _watch: Optional[int] = None
     _connecting = False
+    _joined: Optional[bytes] = None  # the body that goes with the head
     _served = False
 
     def _new_conn(self) -> socket.socket:
@@ -186,9 +189,22 @@ class _Watched:
         self._check_peer(call)
         return super().putrequest(*args, **kwargs)  # type: ignore[misc]
 
+    def request(self, method: str, url: str, body: Any = None, headers: Any = None, **options: Any) -> None:
+        if isinstance(body, bytes) and len(body) <= JOINED_BYTES:
+            body, self._joined = (
+                None,
+                body,
+            )  # goes with the head in one write: one packet, and one wake-up of the server
+        try:
+            super().request(method, url, body=body, headers=headers, **options)  # type: ignore[misc]
+        finally:
+            self._joined = None
+
     def send(self, data: Any) -> None:
         if not self._connecting:
             self.line.call.sent = True
+            if self._joined is not None:
+                data, self._joined = SecretBytes(data + self._joined), None
         super().send(data)  # type: ignore[misc]
 
     def _is_guarded(self, call: Call) -> bool:
@@ -238,11 +254,9 @@ class _Adapter(HTTPAdapter):
         self._context_lock = threading.Lock()
         super().__init__(pool_connections=POOL_SIZE, pool_maxsize=POOL_SIZE)
 
-    def build_response(self, req: Any, resp: Any) -> requests.Response:
-        """Make the answer with what the door reads of it, and no cookies: the protocols use none."""
-        response = requests.Response()
-        response.status_code, response.headers, response.raw = resp.status, resp.headers, resp
-        return response
+    def build_response(self, req: Any, resp: Any) -> Any:
+        """Return the answer as urllib3 gives it: the door reads it itself, and the protocols use no cookies."""
+        return resp
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, blocksize=BLOCK_SIZE, **kwargs)
