@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import threading
+import urllib.request
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -321,7 +322,7 @@ def test_the_doctor_sees_a_clock_that_is_off_and_an_odd_proxy(monkeypatch: pytes
     assert probe.clock(now - 3600).ok is False
     probe._date = "yesterday"
     assert probe.clock(now).ok is None
-    monkeypatch.setattr(doctor.urllib.request, "getproxies", lambda: {"https": "socks5://me:hunter22@p:1080"})
+    monkeypatch.setattr(urllib.request, "getproxies", lambda: {"https": "socks5://me:hunter22@p:1080"})
     row = doctor.check_proxy()
     assert row.ok is False
     assert "hunter22" not in row.detail

@@ -102,6 +102,9 @@ def test_the_site_runs_as_its_readme_says(
             if "wxsdk_run" not in command:
                 status, answer = health(port)
                 assert (status, answer["state"] in ("running", "standby")) == (200, True)
+            if "runserver" in command:
+                close = {"Connection": "close"}
+                assert "QR" in requests.get(f"http://127.0.0.1:{port}/bot/login", headers=close, timeout=10).text
             if "--debug" in command or "runserver" in command:
                 _ask_until(site, _edit(copied / site), "Welcome, alice. ", ilink_sim, aibot_sim)
         finally:

@@ -1,8 +1,8 @@
 """Logs a bot in from a web page: a page with the QR code, and the requests that it makes. Knows no web framework.
 
 One path does it all. GET is the page; a GET with ``id`` is the state of a login as JSON; a POST of JSON begins one,
-hands in the number that the phone shows, or cancels it. A login lives in the process that began it, so a site with several
-workers needs requests of one browser to reach the same one, or a process of its own for this page.
+hands in the number that the phone shows, or cancels it. A login lives in the process that began it, so a site with
+several workers needs requests of one browser to reach the same one, or a process of its own for this page.
 """
 
 from __future__ import annotations
