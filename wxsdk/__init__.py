@@ -100,6 +100,7 @@ if TYPE_CHECKING:
     from .callback.stream import CallbackStream
     from .core.outbox_rules import OutboxItem
     from .core.textsplit import split_text
+    from .fleet.fleet import BotStatus, Fleet, FleetStatus
     from .health import Health, HealthState
     from .ilink.api import ILinkApi
     from .ilink.client import WeixinClient
@@ -132,6 +133,7 @@ __all__ = [
     "Attachment",
     "AuthFailed",
     "Bot",
+    "BotStatus",
     "Button",
     "CDNMedia",
     "CallbackClient",
@@ -155,6 +157,8 @@ __all__ = [
     "EventType",
     "Feedback",
     "FeedbackType",
+    "Fleet",
+    "FleetStatus",
     "Health",
     "HealthState",
     "HorizontalContent",
@@ -270,6 +274,7 @@ _NAMES_OF = {  # as they are imported above
     ".aibot.stream": "ReplyStream",
     ".aibot.stream_notices": "StreamNotices",
     ".aibot.stream_rules": "StreamOutcome",
+    ".fleet.fleet": "BotStatus Fleet FleetStatus",
     ".health": "Health HealthState",
     ".ilink.api": "ILinkApi",
     ".ilink.client": "WeixinClient",

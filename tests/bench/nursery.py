@@ -26,6 +26,7 @@ from wxsdk.ilink.client import WeixinClient
 from wxsdk.ilink.config import WeixinConfig
 from wxsdk.ilink.context import MessageContext
 from wxsdk.ilink.handler import MessageHandler
+from wxsdk.runtime.lease import Lease
 from wxsdk.runtime.sqlite_store import SQLiteStore
 from wxsdk.runtime.store import Change, Delete, Put
 
@@ -41,14 +42,14 @@ class DeadlyStore(SQLiteStore):
         super().__init__(path)
         self._die = die
 
-    def write(self, changes: Sequence[Change]) -> None:
+    def write(self, changes: Sequence[Change], *, lease: Optional[Lease] = None) -> None:
         kind = ""
         if any(isinstance(change, Put) and change.table == "inbox" for change in changes):
             kind = "commit"
         elif any(isinstance(change, Delete) and change.table == "inbox" for change in changes):
             kind = "finish"
         self._die(f"before {kind}")
-        super().write(changes)
+        super().write(changes, lease=lease)
         self._die(f"after {kind}")
 
 

@@ -229,6 +229,25 @@ class Bot:
             raise ConfigError("The Bot runs already.", remedy="Set the store before start().")
         self._store = as_store(store)
 
+    def copy(self, store: Store) -> Bot:
+        """Make a Bot with the same handlers, middleware and settings, no bots yet, and *store*.
+
+        What is registered later, with either, is for both. on_start and on_stop functions are not taken along: they are
+        for the program, which may run many copies.
+        """
+        made = Bot(
+            store=store,
+            max_workers=self._max_workers,
+            merge_window=self._merge_window,
+            state_ttl=self._state_ttl,
+            max_conversations=self._max_conversations,
+            apology=self._apology,
+            notice=self._notice,
+            _clock=self._clock,
+        )
+        made._routes, made._middleware, made._on_error = self._routes, self._middleware, self._on_error
+        return made
+
     @contextlib.contextmanager
     def stand_in(self, configs: Mapping[str, Any], store: Optional[Store] = None) -> Iterator[Dict[str, Any]]:
         """For tests and trials: in the block, the Bot serves *configs* (by name) in place of what was added.

@@ -1,0 +1,1 @@
+"""Many bots on many processes and machines that share a store (docs/architecture)."""
