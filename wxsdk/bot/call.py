@@ -114,7 +114,9 @@ class Call:
         # The first such step may have been done by the process that died before it could write the row.
         may_repeat = self.received.redelivered and not self._is_past_journal
         self._is_past_journal = True
-        return Target(self.newest, self.newest_facts, f"{self.received.key}-{step}", may_repeat)
+        # The key is the same after a restart only where the inbox is durable; elsewhere there is nothing to repeat.
+        send_id = f"wxsdk-{self.received.key}-{step}" if self._keeps else ""
+        return Target(self.newest, self.newest_facts, send_id, may_repeat)
 
     def peek_target(self) -> Target:
         """Where answers go; for what is no step, such as the typing sign."""

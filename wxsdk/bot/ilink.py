@@ -99,7 +99,8 @@ class ILinkAdapter(Adapter):
     # answering
 
     def send_text(self, target: Target, text: str) -> SendResult:
-        return _marked(self.client.send_text(target.facts.user_id, text), target)
+        # Under one client_id the platform shows a message once, though a restart sends it again.
+        return self.client.send_text(target.facts.user_id, text, client_id=target.send_id or None)
 
     def send_file(
         self, target: Target, file: Union[Path, bytes], name: str, caption: Optional[str], progress: Optional[Progress]
