@@ -16,6 +16,7 @@ from wxsdk.aibot import stream as stream_module
 from wxsdk.aibot import stream_rules
 from wxsdk.aibot.client import WSClient
 from wxsdk.aibot.frames import WsFrame
+from wxsdk.aibot.logger import DefaultLogger
 from wxsdk.aibot.stream import ReplyStream
 from wxsdk.aibot.stream_notices import StreamNotices
 from wxsdk.aibot.stream_rules import StreamOutcome
@@ -211,6 +212,27 @@ def test_an_answer_that_nothing_can_save_is_reported_too(
     sim.wait_for(lambda: bot.errors)
     assert [getattr(error, "errcode", None) for error in bot.errors] == [40201]
     assert "It did not arrive." in caplog.text
+
+
+def test_a_logger_that_blocks_on_a_report_holds_up_no_reading_and_no_timer(
+    sim: AiBotSim, make_client: MakeClient
+) -> None:
+    class Blocking(DefaultLogger):
+        def warning(self, message: str, *args: object) -> None:
+            entered.set()
+            assert release.wait(10)
+
+    entered, release = threading.Event(), threading.Event()
+    sim.faults.ack(_is_stream, errcode=600039, times=1)
+    bot = Bot(sim, make_client(logger=Blocking(), heartbeat_interval=0.05), lambda stream: stream.write("one"))
+    assert sim.user("alice").expects().text == "one"
+    assert entered.wait(5)
+    before = len(sim.pings)
+    sim.wait_for(lambda: len(sim.pings) > before + 2)
+    bot.left.clear()
+    sim.user("alice").says("again")
+    assert bot.outcome().state == "delivered"
+    release.set()
 
 
 def test_a_pause_shows_the_last_character(

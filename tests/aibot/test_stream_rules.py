@@ -973,3 +973,29 @@ def test_an_answer_without_trouble_reports_none(words: str) -> None:
     stage.state.write(words)
     stage.end()
     assert stage.state.trouble is None
+
+
+@pytest.mark.parametrize("code", [600039, 846608])
+def test_pictures_alone_cannot_be_rescued_and_no_word_about_them_is_sent(code: int) -> None:
+    stage = Stage()
+    stage.platform.answers = [error_for(code, "no")]
+    outcome = stage.end(msg_item=[ReplyMsgItem.of(PNG)])
+    assert outcome.state == "failed"
+    assert (stage.platform.pushed, stage.platform.replied) == ([], [])
+    assert isinstance(stage.state.trouble, ApiError)
+
+
+@pytest.mark.parametrize("thinking", [True, False])
+@pytest.mark.parametrize("end", [None, SPAM, TIMEOUT, UNSENT])
+def test_a_stream_whose_text_went_out_in_another_form_is_ended(thinking: bool, end: Optional[WxError]) -> None:
+    stage = Stage()
+    stage.state.thinking() if thinking else stage.state.write("the beginning")
+    stage.run()
+    stage.platform.answers = [SPAM, None, end]
+    outcome = stage.end("the whole answer")
+    assert (outcome.state, outcome.rescued, outcome.error) == ("delivered", True, None)
+    assert stage.platform.replied == ["the whole answer"]
+    assert stage.platform.thinking is (end in (SPAM, UNSENT))
+    if end is None:
+        last = stage.platform.texts[0]
+        assert last == NOTICES.later if thinking else last.replace("\u200b", "") == "the beginnin"

@@ -44,9 +44,7 @@ DEFAULT_SHUTDOWN = 5.0  # seconds
 DEFAULT_DRAIN = 5.0  # seconds; an answer that is being written usually ends within that
 END_GRACE = 0.5  # seconds that are left for ending the threads when the drain has taken all the time
 NEWS_GRACE = 5.0  # seconds that wait() gives on_error to hear why the client ended; usually under a millisecond
-OUTBOX_FAREWELL = (
-    1.0  # seconds that disconnect() gives a push of the outbox to be acknowledged
-)
+OUTBOX_FAREWELL = 1.0  # seconds that disconnect() gives a push of the outbox to be acknowledged
 STREAM_FAREWELL = 1.0  # seconds that disconnect() gives open streams to end their messages; none when none is open
 
 
@@ -313,10 +311,10 @@ class WSClient(Callbacks, Sending):
 
     def _stream_troubled(self, error: WxError) -> None:
         """Report a streamed answer that was refused or lost, to the log and on_error: its writer may not look."""
-        self._log.warning("%s", error)
         run = self._run
-        if run is not None and not run.stopping:
-            run.delivery.report("error", error)
+        # Not on this thread, which may be the reader, or the one with the timers of all clients: a logger may block.
+        if run is None or not run.delivery.report_trouble(error):
+            self._log.warning("%s", error)
 
     def _over(self) -> None:
         """Clean up after a run that has ended, by itself or not; on its reader."""

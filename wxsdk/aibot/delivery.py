@@ -138,6 +138,14 @@ class Delivery:
         if handlers:
             self._life.submit(_NEWS, partial(self._run, handlers, arguments, event != "error"))
 
+    def report_trouble(self, error: BaseException) -> bool:
+        """Log *error* as a warning and report it to on_error, on their thread; False when the threads have ended."""
+        handlers = (self._warn, *self._callbacks.handlers("error"))
+        return self._life.submit(_NEWS, partial(self._run, handlers, (error,), False))
+
+    def _warn(self, error: BaseException) -> None:
+        self._log.warning("%s", error)
+
     def report_then(self, done: Task, event: str, *arguments: Any) -> bool:
         """Do as ``report``, and call *done* when every function has returned; False when the threads have ended."""
         handlers = (*self._callbacks.handlers(event), lambda *_: done())

@@ -115,6 +115,7 @@ class _Flight(Enum):
     FAREWELL = "farewell"  # the last frame of a stream whose life runs out before the answer is complete
     REPLY = "reply"  # Markdown in place of the stream
     PUSH = "push"  # the same, without the req_id
+    CLOSE = "close"  # the last frame of a stream whose text went out as Markdown
 
 
 @dataclass
@@ -126,6 +127,7 @@ class _Message:
     started_at: float = 0.0
     shown: str = ""  # the newest snapshot
     arrived: bool = True  # that snapshot did
+    accepted: bool = False  # a snapshot was, so the chat shows the stream until it ends
     sealed: Optional[Sealed] = None  # the PART in flight, or to be tried again
     notice_only: bool = False  # its end is a notice and nothing else
 
@@ -184,6 +186,7 @@ class StreamState:
         self._attempt = _Attempt()
         self._rescue_texts: Optional[List[str]] = None
         self._routes: List[_Flight] = []  # ways that are left for them
+        self._to_close = False  # they are out, and the stream is still to be ended
         self._refusal: Optional[WxError] = None  # of an update; further ones would only meet it again
         self._limited: Optional[WxError] = None  # by it a last frame was delayed
         self._doubt: Optional[WxError] = None  # why an earlier message may be missing
@@ -402,12 +405,13 @@ class StreamState:
             return _WAIT
         if self._rescue_texts is None:
             text = self._text.current(last=True)
-            self._rescue_texts = split_text(text, MAX_CONTENT_BYTES) if is_visible(text) else []
+            is_pointless = self._message.notice_only and bool(self._ending.pictures)  # "see the picture", without one
+            self._rescue_texts = split_text(text, MAX_CONTENT_BYTES) if is_visible(text) and not is_pointless else []
             self._routes = self._routes_after(self._gone, len(self._rescue_texts))
             if self._rescue_texts and not self._routes:
                 return self._finish("failed", self._gone)
         if not self._rescue_texts:
-            return self._nothing_left()
+            return self._close() if self._to_close else self._nothing_left()
         text, flight = self._rescue_texts[0], self._routes[0]
         self._take_off(flight, worth(text, self.shown, self._message.notice_only))
         return Push(self._chat, text) if flight is _Flight.PUSH else SendFrame(markdown_body(text), final=True)
@@ -418,6 +422,14 @@ class StreamState:
         if isinstance(refusal, (StreamExpired, InvalidReqId, LimitExceeded)):
             return push  # nothing that answers is taken any more
         return [_Flight.REPLY, *push] if messages == 1 else [*push, _Flight.REPLY]
+
+    def _close(self) -> SendFrame:
+        """End the stream whose text went out in another form, so that it does not look unfinished."""
+        shown = self._message.shown
+        self._take_off(_Flight.CLOSE, self.shown)
+        content = told_apart(shown) if is_visible(shown) else self._notices.later
+        stream_id = self._id if self._message.number == 1 else f"{self._id}_{self._message.number}"
+        return SendFrame(stream_body(stream_id, content, True), final=True)
 
     def _take_off(self, flight: _Flight, value: Shown) -> None:
         self._flight = flight
@@ -443,7 +455,7 @@ class StreamState:
         delays = _delays_after(error)
         if attempt.failures >= len(delays):
             return False
-        if maybe_sent and flight in (_Flight.PUSH, _Flight.REPLY, _Flight.FAREWELL):
+        if flight is _Flight.CLOSE or (maybe_sent and flight in (_Flight.PUSH, _Flight.REPLY, _Flight.FAREWELL)):
             return False  # a second one would be shown twice, or come too late
         if isinstance(error, RateLimited):
             self._limited = error
@@ -454,6 +466,7 @@ class StreamState:
 
     def _after_update(self, error: Optional[WxError]) -> None:
         self._message.arrived = error is None
+        self._message.accepted = self._message.accepted or error is None
         if error is None or isinstance(error, (AckTimeout, ConnectionLost, NotSubscribed)):
             return
         if isinstance(error, (StreamExpired, LimitExceeded, InvalidReqId)) or _code(error) == STREAM_UNSUPPORTED:
@@ -489,7 +502,12 @@ class StreamState:
         texts, routes = self._rescue_texts or [], self._routes
         if error is None:
             del texts[:1]
-            if not texts:
+            is_over = isinstance(self._gone, (StreamExpired, InvalidReqId, LimitExceeded))
+            if texts:
+                return
+            if self._message.accepted and not is_over:
+                self._to_close = True
+            else:
                 self._finish(None, rescued=True)
         elif _is_unknown(error):
             self._finish("unknown", error, rescued=True)
@@ -498,6 +516,9 @@ class StreamState:
         else:
             self._finish("failed", error, rescued=True)
 
+    def _after_close(self, error: Optional[WxError]) -> None:
+        self._finish(None, rescued=True)  # the text is there, whatever became of the stream
+
     _AFTER: ClassVar[Dict[_Flight, Callable[[StreamState, Optional[WxError]], None]]] = {
         _Flight.UPDATE: _after_update,
         _Flight.PART: _after_part,
@@ -505,6 +526,7 @@ class StreamState:
         _Flight.FAREWELL: _after_farewell,
         _Flight.REPLY: _after_rescue,
         _Flight.PUSH: _after_rescue,
+        _Flight.CLOSE: _after_close,
     }
 
     def _not_taken(self, error: WxError) -> None:
