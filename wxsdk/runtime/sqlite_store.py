@@ -410,7 +410,10 @@ def _apply(connection: sqlite3.Connection, changes: Sequence[Change]) -> None:
     puts: List[Tuple[object, ...]] = []  # in a row: one call for all of them costs half of one for each
     for change in changes:
         if isinstance(change, Put):
-            puts.append((_bound(change.table), _bound(change.key), _bound(change.value), change.at))
+            table, key, value, at = change
+            if not (table.isascii() and key.isascii() and value.isascii()):
+                table, key, value = _bound(table), _bound(key), _bound(value)  # type: ignore[assignment]
+            puts.append((table, key, value, at))
             continue
         if puts:
             connection.executemany(_PUT, puts)
