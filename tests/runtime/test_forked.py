@@ -255,8 +255,8 @@ def test_a_body_that_was_being_read_at_the_fork_is_the_parents(tls: Any) -> None
 
 def _locks_of_a_send(client: WeixinClient) -> List[Any]:
     parts = (client._sender, client._sender._turns, client._allowance, client._allowance._line, client._book)
-    more = (client._store, client._vitals, client._typing_signs)
-    return [client._life, *(part._lock for part in (*parts, *more))]  # type: ignore[attr-defined]
+    more = (client._store.inner, client._vitals, client._typing_signs)
+    return [client._life, client._store._changed, client._store._access, *(part._lock for part in (*parts, *more))]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("runs", [False, True])
