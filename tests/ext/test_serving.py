@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 import pytest
@@ -16,7 +18,7 @@ import requests
 
 from wxsdk import WSClient, WSClientOptions
 from wxsdk.ext.health_view import health_answer
-from wxsdk.ext.serving import Plan, ServedBot, Surroundings, When, decide, decide_for_django
+from wxsdk.ext.serving import Plan, ServedBot, Surroundings, When, decide, decide_for_django, look_around
 from wxsdk.ext.standby import Standby
 from wxsdk.sim.aibot.errors import SimTimeout
 
@@ -148,6 +150,25 @@ def test_a_bot_that_waits_for_the_workers_starts_in_a_forked_one(aibot_sim: Any)
     assert not bot.standby.stands_by
 
 
+def test_in_uwsgi_the_bot_starts_when_a_worker_is_ready_and_other_hooks_run_as_well(
+    aibot_sim: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: List[str] = []
+    uwsgi = ModuleType("uwsgi")
+    uwsgi.opt, uwsgi.has_threads, uwsgi.post_fork_hook = {}, 1, lambda: ran.append("theirs")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "uwsgi", uwsgi)
+    bot = bot_on(aibot_sim)
+    bot.follow(decide(look_around()))
+    assert bot.plan.when is When.IN_THE_WORKERS
+    assert not bot.standby.stands_by
+    uwsgi.post_fork_hook()  # type: ignore[attr-defined]
+    aibot_sim.wait_subscribed()
+    assert ran == ["theirs"]
+    assert bot.standby.stop()
+    uwsgi.has_threads = 0  # type: ignore[attr-defined]
+    assert decide(look_around()).when is When.NEVER
+
+
 # -- real processes ----------------------------------------
 
 FLASK_APP = """
@@ -276,4 +297,31 @@ def test_gunicorn_runs_the_bot_in_one_worker_also_when_the_master_loads_it(
     answer = requests.get(f"http://{address}/health", timeout=10).json()
     assert answer["state"] in ("running", "standby")
     assert answer["owner_pid"] != running[0].pid
+    assert len(aibot_sim.subscribes) == 1
+
+
+UWSGI = shutil.which("uwsgi") or shutil.which("uwsgi", path=str(Path(sys.prefix) / "bin"))
+
+
+@pytest.mark.skipif(UWSGI is None, reason="uwsgi is not installed")
+@pytest.mark.parametrize("more", [["--enable-threads"], ["--enable-threads", "--lazy-apps"]], ids=str)
+def test_uwsgi_runs_the_bot_in_one_worker(
+    more: List[str], aibot_sim: Any, site: Tuple[Path, Dict[str, str]], running: List[subprocess.Popen[bytes]]
+) -> None:
+    folder, environment = site
+    address = f"127.0.0.1:{environment['PORT']}"
+    path = os.pathsep.join([environment.get("PYTHONPATH", ""), *(each for each in sys.path if each)])
+    command = [str(UWSGI), "--http-socket", address, "--master", "--processes", "2", "--die-on-term", "--need-app"]
+    with (folder / "log").open("wb") as log:
+        running.append(
+            subprocess.Popen(
+                [*command, *more, "--module", "webapp:app"],
+                cwd=folder,
+                env={**environment, "PYTHONPATH": path},
+                stdout=log,
+                stderr=log,
+            )
+        )
+    aibot_sim.wait_subscribed(timeout=PATIENCE)
+    assert answer_of(aibot_sim) == "VERSION-ONE -"
     assert len(aibot_sim.subscribes) == 1

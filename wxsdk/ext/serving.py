@@ -149,11 +149,14 @@ def look_around(command: Optional[str] = None, reload: bool = False) -> Surround
         made = made or (name in ("django.core.wsgi", "django.core.asgi") and "application" in frame.f_code.co_name)
         frame = frame.f_back
     uwsgi = sys.modules.get("uwsgi")
+    options = None if uwsgi is None else dict(getattr(uwsgi, "opt", {}))
+    if options is not None and getattr(uwsgi, "has_threads", False):  # 2.0.31 has them without being asked
+        options["enable-threads"] = True
     return Surroundings(
         loaders=frozenset(loaders | ({"mod_wsgi"} & set(sys.modules))),
         environment=os.environ,
         gevent_worker="gunicorn.workers.ggevent" in sys.modules,
-        uwsgi=None if uwsgi is None else dict(getattr(uwsgi, "opt", {})),
+        uwsgi=options,
         command=command,
         reload=reload,
         application_made=made,
@@ -181,7 +184,11 @@ class ServedBot:
         level = log.warning if "uWSGI" in plan.reason and plan.when is When.NEVER else log.info
         level("the bot starts %s. %s%s", plan.when.value, plan.reason, f" {plan.remedy}" if plan.remedy else "")
         if plan.when is When.IN_THE_WORKERS:
-            _waiting.add(self)
+            uwsgi = sys.modules.get("uwsgi")
+            if uwsgi is None:
+                _waiting.add(self)
+            else:
+                _hook_into(uwsgi, self)
 
     def start(self) -> None:
         """Start it in this process, whatever the plan; returns at once."""
@@ -206,6 +213,18 @@ _waiting: weakref.WeakSet[ServedBot] = weakref.WeakSet()
 def _start_in_child() -> None:
     for bot in list(_waiting):
         bot._after_fork()
+
+
+def _hook_into(uwsgi: Any, bot: ServedBot) -> None:
+    """Start *bot* when uWSGI says that a worker is ready: threads that start earlier, at its fork, stand still."""
+    earlier = getattr(uwsgi, "post_fork_hook", None)
+
+    def post_fork() -> None:
+        if earlier is not None:
+            earlier()
+        bot._after_fork()
+
+    uwsgi.post_fork_hook = post_fork
 
 
 if hasattr(os, "register_at_fork"):
