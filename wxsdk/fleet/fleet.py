@@ -36,9 +36,9 @@ DRAIN = 5.0  # seconds for the handlers of a bot that is given up
 
 @dataclass(frozen=True)
 class BotStatus:
-    """One bot of a fleet. owner: the process that runs it, None for nobody; since: seconds since 1970.
+    """One bot of a fleet. owner: the process that runs it, None for none; since: seconds since 1970.
 
-    state: as of its Health, "unowned" where nobody runs it. queued: received messages that wait there.
+    state: as of its Health, "unowned" where no process runs it. queued: received messages that wait there.
     """
 
     owner: Optional[str]
@@ -133,7 +133,7 @@ class Fleet:
         self._wake()
 
     def remove(self, name: str) -> None:
-        """Remove a bot; within 5 s whoever runs it lets its handlers end and stops it. ConfigError when it is unknown.
+        """Remove a bot; within 5 s the process that runs it lets its handlers end and stops it. ConfigError when it is unknown.
 
         What it has received and not handled stays in the store and is handled if it is added again.
         """
