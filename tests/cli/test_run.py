@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import signal
@@ -166,3 +167,28 @@ def test_wrong_programs_end_with_status_2_and_a_sentence(tmp_path: Path, capsys:
     assert main(["run", "--reload", str(tmp_path / "none.py")]) == 2
     assert "There is no file" in capsys.readouterr().err
     assert os.environ.get("WXSDK_RUN_ON_SIMULATORS") is None
+
+
+def test_one_file_may_name_several_bots(runs: Any, tmp_path: Path, ilink_sim: Any, aibot_sim: Any) -> None:
+    program = ["from wxsdk import Bot", "bot = Bot()", "bot.default(lambda message: f'{message.bot}: {message.text}')"]
+    (tmp_path / "bot.py").write_text("\n".join(program))
+    bots = {
+        "shop": {"token": ilink_sim.token, "base_url": ilink_sim.base_url},
+        "office": {"bot_id": aibot_sim.bot_id, "secret": aibot_sim.secret, "ws_url": aibot_sim.ws_url},
+    }
+    (tmp_path / "bots.json").write_text(json.dumps({"bots": bots}))
+    process = runs("--account", str(tmp_path / "bots.json"), str(tmp_path / "bot.py"))
+    process.expects("Running shop, office.")
+    ilink_sim.user("alice").says("hello")
+    assert ilink_sim.user("alice").expects(timeout=WAIT).text == "shop: hello"
+    aibot_sim.user("bob").says("hello", wait=WAIT)
+    assert aibot_sim.user("bob").expects(timeout=WAIT).text == "office: hello"
+    assert process.interrupts() == 0
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"bots": []}', '{"bots": {"shop": {}}}', '{"bots": {"shop": 5}}'])
+def test_a_file_that_names_no_bots_is_refused(tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bot.py").write_text("from wxsdk import Bot\nbot = Bot()")
+    (tmp_path / "bots.json").write_text(content)
+    assert main(["run", str(tmp_path / "bot.py"), "--account", str(tmp_path / "bots.json")]) == 2
+    assert "bots.json" in capsys.readouterr().err

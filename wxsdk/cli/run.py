@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import sys
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional
 
-from .. import SQLiteStore, Store
+from .. import SQLiteStore, Store, accounts
 from ..bot.bot import Bot
 from ..bot.loading import file_of, load_bot
 from ..bot.trial import config_on
+from ..core.account_rules import Account, from_json
 from ..errors import ConfigError
 
 SIMULATED = "WXSDK_RUN_ON_SIMULATORS"  # set for a child whose parent runs the simulators
@@ -41,8 +43,8 @@ def run_program(options: argparse.Namespace) -> int:
 
 def _run_live(options: argparse.Namespace) -> int:
     bot = load_bot(options.program)
-    for name in options.account or ():
-        bot.add(name)
+    for account in options.account or ():
+        _add_account(bot, account)
     store = _open_store(options)
     if store is not None:
         bot.use_store(store)
@@ -50,6 +52,31 @@ def _run_live(options: argparse.Namespace) -> int:
     bot.run()
     _say("Stopped.")
     return 0
+
+
+def _add_account(bot: Bot, account: str) -> None:
+    """Add the saved account of that name, or every bot that the JSON file of that path names."""
+    if not account.endswith(".json"):
+        bot.add(account)
+        return
+    for name, each in _accounts_in(Path(account)).items():
+        bot.add(accounts.config_of(each), name=name)
+
+
+def _accounts_in(path: Path) -> Dict[str, Account]:
+    """Read ``{"bots": {name: account, …}}``, each as in a saved account's file. Raises ConfigError."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        bots = found["bots"].items()
+    except OSError as exc:
+        raise ConfigError(
+            f"{path} cannot be read: {exc.strerror}.", remedy="Give an account's name, or a file."
+        ) from exc
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise ConfigError(
+            f"{path} names no bots.", remedy='Write {"bots": {"shop": {"token": "…"}}} into it.'
+        ) from None
+    return {str(name): from_json(json.dumps(each), f"The account {name!r} in {path}") for name, each in bots}
 
 
 def _run_simulated(options: argparse.Namespace, environment: Dict[str, str]) -> int:
