@@ -1,5 +1,4 @@
-"""The built-in simulators: a pretend platform on a free loopback port, with pretend users and scripted
-trouble.
+"""Simulates both platforms on free loopback ports, with pretend users and scripted faults.
 
 ``ILinkSim`` plays the iLink server of personal WeChat, ``AiBotSim`` the WebSocket server of the WeCom AI bot.
 They import nothing of the clients, so that a misreading of the protocol cannot hide on both sides at once.

@@ -1,1 +1,1 @@
-"""The simulator of the WeCom AI-bot platform: gateway, media server and pretend users."""
+"""Simulates the WeCom AI-bot platform: gateway, media server and pretend users."""

@@ -1,4 +1,4 @@
-"""Callbacks as the gateway writes them: the part every body begins with, and very many texts at once."""
+"""Builds callbacks as the gateway writes them: the part that every body begins with, and very many texts at once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .views import SUBSCRIBER_SECONDS, Viewer
 
 
 def callback_body(desk: FrameDesk, bot_id: str, user: str, chatid: Optional[str]) -> Dict[str, Any]:
-    """What every callback of docs/protocol/aibot, 3 begins with."""
+    """Return the part that every callback begins with (docs/protocol/aibot, 3)."""
     body: Dict[str, Any] = {"msgid": secrets.token_hex(12), "aibotid": bot_id}
     if chatid is not None:
         body["chatid"] = chatid

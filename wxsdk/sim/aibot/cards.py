@@ -1,6 +1,4 @@
-"""What the WeCom platform refuses in a template card. Pure; the rules of docs/protocol/aibot, 5, as one reads them
-there.
-"""
+"""Finds what the WeCom platform refuses in a template card, by the rules of docs/protocol/aibot, 5. Pure."""
 
 from __future__ import annotations
 

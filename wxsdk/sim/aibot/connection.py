@@ -1,4 +1,4 @@
-"""One connection of the simulated gateway: its socket, its thread, its WebSocket. It knows no command.
+"""Serves one connection of the simulated gateway: socket, thread and WebSocket. Knows no command.
 
 Inbound bytes are parsed by wsproto. Sockets are non-blocking under a selector that also watches a wake-up
 pair, so every wait ends at once when the connection is to end; a selector is never a poll loop here.
@@ -115,7 +115,7 @@ class Connection:
         self._closed = False
         self._tls_handshake = False
         self.over = threading.Event()
-        """Set as soon as the connection is to end; whoever writes slowly waits on it."""
+        """Set as soon as the connection is to end; a slow writer waits on it."""
         self.frozen = False
         """Half-open: nothing is read, nothing is written, TCP stays."""
         self.closing = False
@@ -141,7 +141,7 @@ class Connection:
             return self._write(data)
 
     def exclusively(self, action: Callable[[Callable[[bytes], bool]], None]) -> bool:
-        """Run *action(write)* while nobody else can write; False, without running it, once nothing can be
+        """Run *action(write)* while no other thread can write; False, without running it, once nothing can be
         written.
         """
         with self._sending:
@@ -236,7 +236,7 @@ class Connection:
         return "client gone" if self.record.upgraded else "refused"
 
     def _read(self) -> Optional[bytes]:
-        """What has arrived; empty at the end; None when TLS had only its own business."""
+        """Return what has arrived; empty at the end, None when only TLS itself had something to say."""
         parts: List[bytes] = []
         with self._io:
             while True:

@@ -1,6 +1,4 @@
-"""What pretend users send: bytes given, of a file or generated, their encryption, and the names they travel
-under. Pure.
-"""
+"""Holds what pretend users send: bytes given, of a file or generated, encrypted, and the names they travel under."""
 
 from __future__ import annotations
 

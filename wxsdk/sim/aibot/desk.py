@@ -1,5 +1,6 @@
-"""Where frames arrive: recorded, judged by the rules, answered through the faults. One lock for all state, no
-socket under it.
+"""Takes the frames of the clients: records them, judges them by the rules, answers them through the faults.
+
+One lock guards all state, and no socket is touched under it.
 """
 
 from __future__ import annotations
@@ -11,19 +12,17 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any, Callable, Deque, Dict, List, Optional, Set, Tuple, Union
+from typing import Any, Callable, Deque, Dict, List, Optional, Protocol, Set, Tuple, Union
 
 from ..changes import Changes
 from . import errors as codes
 from . import wire
 from .connection import Connection, Desk
 from .errors import Refused, SimError, SimTimeout
-from .faults import AckFault
 from .gateway import Gateway
 from .media import MediaServer
 from .rules import Rules
-from .state import Settings, Violation, World
-from .webhook import Webhook
+from .state import Request, Settings, Violation, World
 
 log = logging.getLogger("wxsdk.sim.aibot.simulator")
 
@@ -62,6 +61,35 @@ class SimFrame:
         return f"SimFrame({self.cmd}, req_id={self.req_id!r}, {where})"
 
 
+class AckTrouble(Protocol):
+    """What the desk asks of a fault in the answers; `AckFault` is one."""
+
+    @property
+    def errcode(self) -> Optional[int]: ...
+
+    @property
+    def errmsg(self) -> str: ...
+
+    @property
+    def holds(self) -> bool: ...
+
+    def claims(self, frame: SimFrame) -> bool: ...
+
+    def treat(self, connection: Connection, frame: SimFrame, made: Dict[str, Any]) -> List[bytes]: ...
+
+    def cancel(self) -> None: ...
+
+    def release(self, count: Optional[int] = None) -> int: ...
+
+
+class Caller(Protocol):
+    """What the desk asks of callback mode; `Webhook` is one."""
+
+    def deliver(self, request: Request, body: Dict[str, Any]) -> None: ...
+
+    def join(self) -> bool: ...
+
+
 class FrameDesk(Desk):
     """The gateway's mind. `changed` guards everything and is notified of every change."""
 
@@ -72,7 +100,7 @@ class FrameDesk(Desk):
         self.world = World(settings)
         self.media = MediaServer(clock)
         self.gateway: Gateway
-        self.webhook: Optional[Webhook] = None
+        self.webhook: Optional[Caller] = None
         self.frames: List[SimFrame] = []
         self.pings: List[SimFrame] = []
         self.subscribes: List[SimFrame] = []
@@ -80,7 +108,7 @@ class FrameDesk(Desk):
         self.stopped = threading.Event()
         self._subscribers: Dict[str, Connection] = {}
         self._lost: Set[Connection] = set()
-        self._ack_faults: List[AckFault] = []
+        self._ack_faults: List[AckTrouble] = []
         self._handshakes: _Handshakes = deque()
         self._frame_count = 0
 
@@ -97,12 +125,12 @@ class FrameDesk(Desk):
             return found
 
     def summary(self) -> str:
-        """What is there, for the text of a failure."""
+        """Return in words what is there, for the text of a failure."""
         open_now = sum(record.open for record in self.gateway.records)
         thinking = self.world.thinking(self.clock())
         parts = [
             f"{len(self.gateway.records)} connections, {open_now} open",
-            f"subscribed: {sorted(self._subscribers) or 'nobody'}",
+            f"subscribed: {sorted(self._subscribers) or 'none'}",
             f"{len(self.frames)} frames, the last: {self.frames[-3:]}",
         ]
         if thinking:
@@ -259,7 +287,7 @@ class FrameDesk(Desk):
         if bot_id is None:
             raise Refused(codes.NOT_SUBSCRIBED, "not subscribed", violation="frame before subscribe")
         if _SUBSCRIBE in replied:
-            self.note(connection, "frame before subscribe", "its answer was still under way", frame.cmd)
+            self.note(connection, "frame before subscribe", "its answer was still in progress", frame.cmd)
         if frame.cmd == "ping":
             return None
         if not connection.record.subscribed:
@@ -353,11 +381,11 @@ class FrameDesk(Desk):
         with self.changed:
             change(self._handshakes)
 
-    def add_ack_fault(self, fault: AckFault) -> None:
+    def add_ack_fault(self, fault: AckTrouble) -> None:
         with self.changed:
             self._ack_faults.append(fault)
 
-    def ack_faults(self) -> List[AckFault]:
+    def ack_faults(self) -> List[AckTrouble]:
         with self.changed:
             return list(self._ack_faults)
 

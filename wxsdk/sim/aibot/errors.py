@@ -1,4 +1,4 @@
-"""The gateway's refusals, and the errors of the simulator itself."""
+"""Names the refusals of the gateway, and the errors of the simulator itself."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trouble on order for the simulated WeCom gateway: ``sim.faults``.
+"""Scripts faults of the simulated WeCom gateway: ``sim.faults``.
 
 Everything here takes effect on the connections that are open now, unless it says otherwise, and ends with the
 simulator.
@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple, Union
+from typing import Any, Callable, Dict, List, Optional, Tuple, Union
 
 from . import wire
 from .connection import Connection
+from .desk import FrameDesk, SimFrame
 from .media import MediaTrouble
 
-if TYPE_CHECKING:
-    from .desk import FrameDesk, SimFrame
-
-Which = Union[None, str, Callable[["SimFrame"], bool]]
-_Held = Tuple[Connection, bytes, "SimFrame"]
+Which = Union[None, str, Callable[[SimFrame], bool]]
+_Held = Tuple[Connection, bytes, SimFrame]
 
 NO_ACK_FAULT = ("aibot_subscribe", "ping")  # hold_acks() leaves these alone
 
@@ -48,7 +46,7 @@ class AckFault:
 
     @property
     def held(self) -> int:
-        """How many answers it holds back now."""
+        """The number of answers that it holds back now."""
         with self._desk.changed:
             return len(self._waiting)
 
@@ -170,7 +168,7 @@ class AiBotFaults:
         return len(connections)
 
     def kick(self, *, keep_open: bool = False, times: int = 1, bot: Optional[str] = None) -> int:
-        """Tell the subscriber *times* times that somebody else has subscribed; it is closed then unless
+        """Tell the subscriber *times* times that another client has subscribed; it is closed then unless
         *keep_open*.
 
         Returns how many connections were told (0: no bot was subscribed).

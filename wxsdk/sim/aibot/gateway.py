@@ -1,6 +1,4 @@
-"""The listening port of the simulated gateway, and the threads behind it: one that accepts, one per
-connection.
-"""
+"""Listens on the port of the simulated gateway, with one thread that accepts and one for each connection."""
 
 from __future__ import annotations
 
@@ -61,7 +59,7 @@ class Gateway:
         self._acceptor.start()
 
     def refuse(self) -> None:
-        """Stop listening: connecting is refused by TCP. The port stays bound, so nobody else can get it. Open
+        """Stop listening: connecting is refused by TCP. The port stays bound, so no other program can get it. Open
         connections live on.
         """
         with self._lock:

@@ -1,6 +1,4 @@
-"""The media server of the simulated WeCom platform: encrypted downloads with a short life, in constant
-memory, with trouble on order.
-"""
+"""Serves the media of the simulated WeCom platform: encrypted, for five minutes, in constant memory, with faults."""
 
 from __future__ import annotations
 
@@ -87,7 +85,7 @@ class MediaServer:
         """In callback mode, takes a POST to a response_url: its code and body; returns the answer."""
 
     def base_url(self) -> str:
-        """Where the server listens; starts it."""
+        """Start the server if it is not running, and return its address."""
         with self._lock:
             return f"http://127.0.0.1:{self._running()}"
 

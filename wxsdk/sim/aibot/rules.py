@@ -1,4 +1,4 @@
-"""How the gateway judges one command: applied to the World, or Refused. Pure (docs/protocol/aibot, 1, 4, 5)."""
+"""Judges one command: applies it to the World, or raises Refused. Pure (docs/protocol/aibot, 1, 4, 5)."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Seal:
         return base64.b64encode(cipher.encrypt(plain + bytes([count]) * count)).decode("ascii")
 
     def open(self, sealed: Any) -> bytes:
-        """What *sealed* holds; SimError says why it holds nothing."""
+        """Return what *sealed* holds; SimError says why it cannot be opened."""
         try:
             data = base64.b64decode(sealed, validate=True)
         except (binascii.Error, TypeError, ValueError):

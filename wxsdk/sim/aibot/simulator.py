@@ -1,4 +1,4 @@
-"""AiBotSim: the gateway of WeCom's AI bots on a free loopback port, for tests, demos and playing.
+"""Simulates the gateway of WeCom's AI bots on a free loopback port, for tests, demos and playing.
 
 It speaks docs/protocol/aibot through its own eyes and imports nothing of the client, so that one misreading cannot
 sit on both sides.
@@ -101,6 +101,7 @@ class AiBotSim:
         self._desk.record_frames = record_frames
         self._gateway = Gateway(self._desk, ssl_context, masked_pong=lambda: self.settings.masked_pong, port=port)
         self._desk.gateway = self._gateway
+        self._webhook: Optional[Webhook] = None
         self._tls = ssl_context is not None
         self._users: Dict[str, SimUser] = {}
         self._groups: Dict[str, SimGroup] = {}
@@ -125,7 +126,7 @@ class AiBotSim:
         milliseconds. Twice is once.
         """
         self._desk.stopped.set()
-        self._desk.notify()  # whoever waits leaves
+        self._desk.notify()  # the waiting threads leave
         ended = self._gateway.stop()
         if self._desk.webhook is not None:
             ended = self._desk.webhook.join() and ended
@@ -186,32 +187,32 @@ class AiBotSim:
     @property
     def callback_url(self) -> Optional[str]:
         """The bot's address in callback mode; None while users' messages are pushed over connections."""
-        return None if self._desk.webhook is None else self._desk.webhook.url
+        return None if self._webhook is None else self._webhook.url
 
     @callback_url.setter
     def callback_url(self, url: Optional[str]) -> None:
         if url is None:
-            self._desk.webhook = self._desk.media.shared_key = self._desk.media.respond = None
+            self._webhook = self._desk.webhook = self._desk.media.shared_key = self._desk.media.respond = None
             return
         seal = Seal(self.token, self.encoding_aes_key)
-        self._desk.webhook = Webhook(self._desk, url, self.bot_id, seal)
+        self._webhook = self._desk.webhook = Webhook(self._desk, url, self.bot_id, seal)
         self._desk.media.shared_key = seal.key
-        self._desk.media.respond = self._desk.webhook.respond
+        self._desk.media.respond = self._webhook.respond
 
     @property
     def webhook(self) -> Webhook:
         """What calls the bot; ``answer_seconds`` (5) and ``refresh_seconds`` may be turned. SimError without a
         callback_url.
         """
-        if self._desk.webhook is None:
+        if self._webhook is None:
             raise SimError("there is no callback_url")
-        return self._desk.webhook
+        return self._webhook
 
     @property
     def callbacks(self) -> List[SimCallback]:
         """Every HTTP request to the bot, in order, with what came back."""
         with self._desk.changed:
-            return [] if self._desk.webhook is None else list(self._desk.webhook.calls)
+            return [] if self._webhook is None else list(self._webhook.calls)
 
     def verify_callback(self) -> None:
         """Ask the bot's address to prove itself, as the administration page does when it is saved; SimError else."""
@@ -357,7 +358,7 @@ class AiBotSim:
     # -- pushing ----------------------------------------
 
     def push(self, frame: wire.Wire, *, bot: Optional[str] = None, wait: float = 5.0) -> bool:
-        """Write any frame to the subscribed bot, exactly as it is; False when wait is 0 and nobody is
+        """Write any frame to the subscribed bot, exactly as it is; False when wait is 0 and no bot is
         subscribed.
         """
         return self._desk.push(bot, wire.as_wire(frame), wait)

@@ -1,5 +1,5 @@
-"""What the gateway knows: bots, chats, open requests, and every bubble as a client app would show it. Pure:
-`now` is an argument.
+"""Keeps what the gateway knows: bots, chats, open requests, and each bubble as a client app shows it. Pure: `now`
+is an argument.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _INVISIBLE = dict.fromkeys((8203, 8204, 8205, 8288, 65279, 173))
 
 
 def visible_text(content: str) -> str:
-    """What a reader sees of a stream's content: no think block, no zero-width characters, no white space
+    """Return what a reader sees of a stream's content: no think block, no zero-width characters, no white space
     around it.
     """
     return _THINK.sub("", content).translate(_INVISIBLE).strip()

@@ -1,4 +1,4 @@
-"""Upload sessions and the media they leave behind. Pure: `now` is an argument (docs/protocol/aibot, 6)."""
+"""Takes uploads in chunks and keeps the finished media. Pure: `now` is an argument (docs/protocol/aibot, 6)."""
 
 from __future__ import annotations
 

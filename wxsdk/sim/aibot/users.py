@@ -1,4 +1,4 @@
-"""The pretend people of the simulated WeCom platform: what they say, send, click and rate."""
+"""Plays the people of the simulated WeCom platform, who say, send, click and rate."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SimUser(Viewer):
 
     *chat* is a group's chatid (or SimGroup); None is the single chat with the bot. *bot* is a bot_id; None is
     the first one. *wait* is how many seconds to wait for the bot to be subscribed, after which SimTimeout is
-    raised; with 0 the message is lost when nobody is.
+    raised; with 0 the message is lost when none is.
     """
 
     def says(

@@ -1,4 +1,4 @@
-"""What the client apps of the simulated WeCom platform show: messages, chats, and what was pushed to the bot."""
+"""Shows what the client apps of the simulated WeCom platform show: messages, chats, and what was pushed to the bot."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ class Viewer:
 
     @property
     def unread(self) -> int:
-        """How many finished messages expects() has not returned yet."""
+        """The number of finished messages that expects() has not returned yet."""
         with self._desk.changed:
             return self._waiting()
 

@@ -11,10 +11,11 @@ import secrets
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 from urllib.parse import quote, urlencode, urlsplit
 
 from . import wire
+from .desk import FrameDesk
 from .errors import Refused, SimError
 from .seal import Seal
 from .state import Request, Violation
@@ -27,9 +28,6 @@ from .webhook_rules import (
     is_numbered,
     read_answer,
 )
-
-if TYPE_CHECKING:
-    from .desk import FrameDesk
 
 log = logging.getLogger("wxsdk.sim.aibot.simulator")
 

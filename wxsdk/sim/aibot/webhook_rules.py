@@ -1,4 +1,4 @@
-"""How the platform judges what a callback is answered with (docs/protocol/callback, 2 to 4). Pure."""
+"""Judges what a callback is answered with, as the platform does (docs/protocol/callback, 2 to 4). Pure."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""The bytes of the WeCom gateway: JSON frames, the WebSocket frames that carry them, and frames no sane
-server sends.
+"""Writes the bytes of the WeCom gateway: JSON frames, WebSocket frames around them, and frames that no sane server
+sends.
 
 Pure. What a server writes is built by hand here (it is a header and a payload) because the hostile frames
 cannot be made by a library that obeys RFC 6455. What a client writes is parsed by wsproto, in
-`aibot_gateway`.
+`connection`.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _translated(value: Any) -> Any:
 
 
 def as_wire(item: Wire) -> bytes:
-    """What *item* is on the socket: Raw stays, str and bytes become one text frame unchanged, anything else
+    """Return *item* as it goes onto the socket: Raw stays, str and bytes become one text frame unchanged, anything else
     goes through JSON.
     """
     if isinstance(item, Raw):
@@ -166,7 +166,7 @@ def hostile_samples() -> Dict[str, Wire]:
             "headers": {"req_id": "hostile-8"},
             "body": {},
         },
-        "an answer nobody asked for": answer("hostile-9"),
+        "an answer to no request": answer("hostile-9"),
         "an answer with a text errcode": {
             "headers": {"req_id": "hostile-10"},
             "errcode": "0",
@@ -182,5 +182,5 @@ def hostile_samples() -> Dict[str, Wire]:
 
 
 def mint(prefix: str) -> str:
-    """A fresh name nobody can guess."""
+    """Make a fresh name that cannot be guessed."""
     return f"{prefix}-{secrets.token_hex(16)}"

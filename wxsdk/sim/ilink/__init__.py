@@ -1,1 +1,1 @@
-"""The simulator of the iLink platform (personal WeChat): API, CDN and pretend users."""
+"""Simulates the iLink platform (personal WeChat): API, CDN and pretend users."""

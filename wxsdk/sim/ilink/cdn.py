@@ -1,4 +1,4 @@
-"""The CDN of the pretend iLink platform: encrypted files under opaque parameters, kept on disk when large.
+"""Keeps the encrypted files of the simulated iLink platform under opaque parameters, large ones on disk.
 
 Its AES-128-ECB is its own, written against the platform's rules (docs/protocol/ilink, 5) and not against the
 client.
@@ -272,7 +272,7 @@ class _Check:
         self._size += len(plain)
 
     def verdict(self) -> List[str]:
-        """What does not fit the announcement; empty when all does."""
+        """Return what does not fit the announcement; empty when all does."""
         try:
             self._take(unpad(self._last))
         except ValueError as error:

@@ -1,4 +1,4 @@
-"""What a scripted fault consists of. The script itself is in `faults`."""
+"""Defines what a scripted fault consists of. The script itself is in `faults`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ERROR_PAGE = b"<html><head><title>simulated fault</title></head><body>simulated 
 
 
 class Stopped(Exception):
-    """The simulator is stopping; whoever was stalled by a fault gives up its connection."""
+    """The simulator is stopping; a thread that a fault has stalled gives up its connection."""
 
 
 @dataclass
@@ -61,12 +61,12 @@ class Hold:
 
     @property
     def entered(self) -> int:
-        """How many requests have come in so far."""
+        """The number of requests that have come in so far."""
         return self._entered
 
     @property
     def inside(self) -> int:
-        """How many requests are being held at this moment."""
+        """The number of requests that are being held at this moment."""
         return self._inside
 
     def wait_entered(self, count: int = 1, timeout: float = DEFAULT_WAIT) -> None:

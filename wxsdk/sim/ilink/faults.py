@@ -1,4 +1,4 @@
-"""Scripted trouble for the simulators.
+"""Scripts faults of the simulated iLink platform: ``sim.faults``.
 
 A fault names the endpoint it waits for and how often it strikes. It is of one of three sorts, and a request
 meets the oldest fault of each sort that fits it, so sorts combine and faults of one sort come in the order
@@ -263,7 +263,7 @@ class Faults:
         self._stopping.clear()
 
     def interrupt(self) -> None:
-        """Called when the simulator stops: whoever is stalled gets Stopped at once."""
+        """Called when the simulator stops: each stalled thread gets Stopped at once."""
         self._stopping.set()
         with self._lock:
             holds = list(self._holds)

@@ -1,4 +1,4 @@
-"""The endpoints of the pretend iLink platform. Sources: docs/protocol/ilink, 1 (calls), 2 (long poll), 4
+"""Answers the endpoints of the simulated iLink platform. Sources: docs/protocol/ilink, 1 (calls), 2 (long poll), 4
 (sending), 5 (CDN), 6 (login).
 """
 
@@ -65,7 +65,7 @@ class ILinkApp:
         self._mounts.append((prefix.rstrip("/"), app))
 
     def lane(self, seen: Seen) -> Optional[str]:
-        """What a request is in flight for: a poll, or a send to one recipient. Its body has arrived then."""
+        """Name what a request is in flight for: a poll, or a send to one recipient. Its body has arrived then."""
         if not seen.path.startswith(API):
             return None
         if not seen.body or seen.place != "sendmessage":

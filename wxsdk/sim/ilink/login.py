@@ -1,5 +1,4 @@
-"""The QR login of the pretend iLink platform: a table of states, moved on by the test in the place of a
-person with a phone.
+"""Moves the QR login of the simulated iLink platform along a table of states, as a person with a phone would.
 
 Pure: `now` is an argument. The owner of the lock calls it. Source: docs/protocol/ilink, 6.
 """

@@ -1,4 +1,4 @@
-"""The pretend users of ILinkSim, and what they get from the bot."""
+"""Plays the users of the simulated iLink platform, and keeps what they get from the bot."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import hashlib
 import mimetypes
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Mapping, Optional, Union
+from typing import Any, Callable, Dict, List, Mapping, Optional, Protocol, Union
 
-from .cdn import Stored, read_key
+from .cdn import Cdn, Stored, read_key
 from .faults import DEFAULT_WAIT
+from .records import Hub, Recorder
 from .rules import FILE, IMAGE, KINDS, TEXT, VIDEO, VOICE, item_name
-
-if TYPE_CHECKING:
-    from .world import World
+from .state import Conversation, Mailbox
 
 SILK = 6  # VoiceItem.encode_type; docs/protocol/ilink, 3
 VOICE_RATE = 24_000  # Hz, what phones record
@@ -106,10 +105,30 @@ class SimMessage:
 Quotable = Union[SimMessage, str]
 
 
+class Platform(Protocol):
+    """What a user asks of the platform; `World` is one."""
+
+    hub: Hub
+    recorder: Recorder
+    mailbox: Mailbox
+    cdn: Cdn
+    settings: Any
+    clock: Callable[[], float]
+    violations: List[str]
+    refusals: List[str]
+    dropped: List[SimMessage]
+
+    def conversation(self, user_id: str) -> Conversation: ...
+
+    def queue(self, user_id: str, item: Dict[str, Any], fields: Dict[str, Any]) -> str: ...
+
+    def post(self, message: Dict[str, Any]) -> None: ...
+
+
 class SimUser:
     """A pretend WeChat user talking with the bot. Get one from `ILinkSim.user`; any thread may use it."""
 
-    def __init__(self, world: World, user_id: str) -> None:
+    def __init__(self, world: Platform, user_id: str) -> None:
         self._world = world
         self.id = user_id
         self._received: List[SimMessage] = []
@@ -322,7 +341,7 @@ def partial_text(full: str, part: str) -> Dict[str, Any]:
 
 
 def _occurrence(text: str, value: str, index: int) -> int:
-    """Where the *index*-th occurrence begins, found the way a reader finds it: one after the other, not
+    """Find where the *index*-th occurrence begins, the way a reader finds it: one after the other, not
     overlapping.
     """
     position = text.find(value)

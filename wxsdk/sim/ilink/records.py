@@ -1,4 +1,4 @@
-"""What a simulator has seen: every request; and waiting for something to be true, without polling."""
+"""Records every request of a simulator, and waits until something is true, without polling."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class Gone(Exception):
 
 
 class Hub:
-    """The one lock of a simulator, and everybody who waits for a change under it."""
+    """The one lock of a simulator, and the threads that wait for a change under it."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
@@ -135,7 +135,7 @@ class Hub:
             self.notify()
 
     def notify(self) -> None:
-        """Something changed: everybody looks again."""
+        """Make every waiting thread look again."""
         with self.lock:
             self._changed.notify_all()
             for waker in self._wakers:
@@ -251,7 +251,7 @@ class Recorder:
             seen.breaches.append(sentence)
 
     def count(self, place: str) -> int:
-        """How many requests came for *place*: the last part of a path, or a whole path."""
+        """Count the requests for *place*: the last part of a path, or a whole path."""
         with self._hub.lock:
             return sum(1 for seen in self.requests if place in (seen.place, seen.path, seen.path.lstrip("/")))
 

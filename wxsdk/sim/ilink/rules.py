@@ -1,4 +1,4 @@
-"""What the pretend iLink platform checks in a request. Pure: each check returns sentences about what is
+"""Checks the requests to the simulated iLink platform. Pure: each check returns sentences about what is
 wrong, none when all is well.
 
 Sources: docs/protocol/ilink, 1 (headers, base_info, bodies), 4 (messages), 5 (uploads).
@@ -19,7 +19,7 @@ CLIENT_ID = re.compile(r"[^\s:]+:\d{10,16}-[0-9a-f]{8}")
 HEX_16 = re.compile(r"[0-9a-f]{32}")
 VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
 _PRODUCT = r"[A-Za-z0-9_.\-]{1,32}/[A-Za-z0-9_.+\-]{1,32}(?: \([\x20-\x27\x2a-\x7e]{1,64}\))?"
-UNNAMED = "OpenClaw"  # what the vendor's client calls itself when nobody named it; it has no version
+UNNAMED = "OpenClaw"  # what the vendor's client calls itself without a name of its own; it has no version
 BOT_AGENT = re.compile(f"{_PRODUCT}(?: {_PRODUCT})*|{UNNAMED}")
 
 TEXT, IMAGE, VOICE, FILE, VIDEO, TOOL_CALL_START, TOOL_CALL_RESULT = 1, 2, 3, 4, 5, 11, 12
@@ -232,7 +232,7 @@ def check_item(item: Any) -> List[str]:
 
 
 def extra_fields(body: Mapping[str, Any]) -> List[str]:
-    """Fields that nobody knows: the platform accepts such a message and silently drops it (docs/protocol/ilink,
+    """Return the unknown fields: the platform accepts such a message and silently drops it (docs/protocol/ilink,
     4).
     """
     msg = body["msg"]

@@ -1,4 +1,4 @@
-"""Turns the state of the pretend iLink platform into JSON and back, so that a simulator can go on after a restart."""
+"""Turns the state of the simulated iLink platform into JSON and back, so that a simulator can go on after a restart."""
 
 from __future__ import annotations
 

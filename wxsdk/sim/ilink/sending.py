@@ -1,4 +1,4 @@
-"""What the pretend iLink platform does with a message of the bot. Source: docs/protocol/ilink, 4."""
+"""Delivers, drops or refuses a message of the bot, as the iLink platform does. Source: docs/protocol/ilink, 4."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The HTTP server under ILinkSim: one acceptor, a thread for each connection, and faults that reach down to
-the socket.
+"""Serves HTTP for ILinkSim: one acceptor, a thread for each connection, and faults that reach down to the socket.
 
 HTTP/1.1 with keep-alive, no Nagle, bodies in large blocks. werkzeug reads the requests and shapes the
 answers; its own way of ending every connection after one request is replaced here, since clients are to be
@@ -38,7 +37,7 @@ class App(Protocol):
     """What answers the requests."""
 
     def lane(self, seen: Seen) -> Optional[str]:
-        """What the request is in flight for, such as one recipient."""
+        """Name what the request is in flight for, such as one recipient."""
 
     def answer(self, seen: Seen, environ: Callable[[], Dict[str, Any]]) -> Response:
         """The answer; *environ* makes the WSGI environment, if it is needed. May raise Gone or Stopped."""
@@ -311,7 +310,7 @@ class Connection(WSGIRequestHandler):
         """Quiet: `ILinkSim.requests` is the log."""
 
     def log(self, type: str, message: str, *args: Any) -> None:
-        """What http.server complains about, for debugging only."""
+        """Pass the complaints of http.server on, for debugging only."""
         log.debug(message, *args)
 
 

@@ -1,5 +1,4 @@
-"""ILinkSim: the iLink platform of personal WeChat, pretended on a loopback port, for tests, demos and looking
-around.
+"""Simulates the iLink platform of personal WeChat on a loopback port, for tests, demos and looking around.
 
     with ILinkSim() as sim:
         config = WeixinConfig(token=sim.token, base_url=sim.base_url, cdn_base_url=sim.cdn_base_url)
@@ -39,7 +38,7 @@ T = TypeVar("T")
 
 
 class ILinkSim:
-    """A pretend iLink platform. A context manager; start() and stop() do the same by hand. Any thread may use
+    """A simulated iLink platform. A context manager; start() and stop() do the same by hand. Any thread may use
     it.
 
     `settings` holds what may be changed while it runs. Times are seconds.
@@ -205,7 +204,7 @@ class ILinkSim:
         return self._world.bot_id
 
     def mint_token(self) -> str:
-        """Another valid bot token, as if somebody had logged in elsewhere without unbinding the others."""
+        """Make another valid bot token, as a login elsewhere that unbinds no other one does."""
         with self._world.hub.lock:
             return self._world.tokens.mint()
 
@@ -265,7 +264,7 @@ class ILinkSim:
 
     @property
     def violations(self) -> List[str]:
-        """How the client broke the protocol; empty for a good client."""
+        """The breaches of the protocol by the client; empty for a good client."""
         return self._copy(self._world.violations)
 
     @property
@@ -285,7 +284,7 @@ class ILinkSim:
 
     @property
     def polls_in_flight(self) -> int:
-        """How many getupdates are being held now."""
+        """The number of getupdates that are held now."""
         return self._world.recorder.in_flight.get("getupdates", 0)
 
     @property
@@ -294,11 +293,11 @@ class ILinkSim:
         return self._world.recorder.most_in_flight.get("getupdates", 0)
 
     def most_sends_in_flight(self, user_id: str) -> int:
-        """The most sends to one user under way at once so far; a good client has 1."""
+        """The most sends to one user in progress at once so far; a good client has 1."""
         return self._world.recorder.most_in_flight.get(f"sendmessage:{user_id}", 0)
 
     def count(self, path: str) -> int:
-        """How many requests came for *path*: a whole path or its last part, such as "getupdates"."""
+        """Count the requests for *path*: a whole path or its last part, such as "getupdates"."""
         return self._world.recorder.count(path)
 
     def wait_for(self, predicate: Callable[[], Any], timeout: float = DEFAULT_WAIT) -> Any:

@@ -1,4 +1,4 @@
-"""The state of the pretend iLink platform: mailbox and cursors, bot tokens, and what each conversation may
+"""Keeps the state of the simulated iLink platform: mailbox and cursors, bot tokens, and what each conversation may
 still be sent.
 
 Pure: no socket, thread or clock; `now` (wall clock, seconds) is an argument. The owner of the lock calls it.
@@ -58,7 +58,7 @@ class Mailbox:
         return not cursor or cursor in self._cursors
 
     def waiting(self, cursor: str) -> int:
-        """How many messages a poll with this cursor would be given, were there no limit."""
+        """Count the messages that a poll with this cursor would be given without a limit."""
         return len(self._log) - self._start(cursor)
 
     def take(self, cursor: str) -> Tuple[List[Message], str]:

@@ -1,6 +1,4 @@
-"""All that the pretend iLink platform is at a moment, under one lock: what its HTTP side and its pretend
-users share.
-"""
+"""Holds the state that the HTTP side and the pretend users of the simulated iLink platform share, under one lock."""
 
 from __future__ import annotations
 
@@ -65,7 +63,7 @@ class Settings:
 
 
 class World:
-    """The shared state. `hub.lock` guards everything here; whoever changes something calls `hub.notify`."""
+    """The shared state. `hub.lock` guards everything here; code that changes something calls `hub.notify`."""
 
     def __init__(self, settings: Settings, mailbox: Mailbox, cdn: Cdn, clock: Callable[[], float] = time.time) -> None:
         self.settings = settings
@@ -96,7 +94,7 @@ class World:
             return self.users.setdefault(user_id, SimUser(self, user_id))
 
     def conversation(self, user_id: str) -> Conversation:
-        """What the platform knows of that user and the bot."""
+        """Return what the platform knows of that user and the bot."""
         with self.hub.lock:
             return self.conversations.setdefault(user_id, Conversation(user_id))
 

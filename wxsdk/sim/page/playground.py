@@ -169,7 +169,7 @@ class Playground:
         }
 
     def _clean(self, text: str) -> str:
-        """Take every secret of the simulators out of what leaves for the page, whoever has put it there."""
+        """Take every secret of the simulators out of what leaves for the page, from whatever source."""
         return without(text, [*self.ilink.secrets, *self.aibot.secrets])
 
     def _entries(self, request: Request) -> List[Dict[str, Any]]:
