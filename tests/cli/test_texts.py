@@ -57,6 +57,7 @@ def test_every_text_is_used_and_every_used_text_exists() -> None:
         *COMMANDS,
         *(f"{name}.examples" for name in COMMANDS),
         *(f"accounts.{name}" for name in ("list", "show", "rename", "remove", "import")),
+        *(f"fleet.{name}" for name in ("run", "status", "add", "remove")),
         *(f"login.state.{state.value}" for state in LoginState),
         *(f"health.{state.value}" for state in HealthState),
     }

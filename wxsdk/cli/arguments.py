@@ -99,6 +99,25 @@ def _completion(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), help=text("completion.shell"))
 
 
+def _fleet(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(title=text("commands"), metavar="ACTION", dest="action", required=True)
+    for name in ("run", "status", "add", "remove"):
+        help_ = text(f"fleet.{name}")
+        action = actions.add_parser(name, help=help_, description=help_, add_help=False, parents=[_help_only()])
+        if name == "run":
+            action.add_argument("program", help=text("run.program"))
+            action.add_argument("--capacity", type=_count, default=1000, metavar="N", help=text("fleet.capacity"))
+        if name in ("add", "remove"):
+            action.add_argument("name", help=text("fleet.name"))
+        if name == "add":
+            action.add_argument("--account", metavar="NAME", help=text("fleet.account"))
+        action.add_argument("--store", metavar="URL", help=text("fleet.store"))
+        action.add_argument("--prefix", default="wxsdk", metavar="P", help=text("fleet.prefix"))
+        action.add_argument("--allow-plain", action="store_true", help=text("fleet.allow_plain"))
+        if name != "run":
+            _json(action)
+
+
 COMMANDS: Dict[str, Command] = {
     "demo": Command(_demo, "demo:run_demo"),
     "sim": Command(_sim, "sim:run_sim"),
@@ -109,6 +128,7 @@ COMMANDS: Dict[str, Command] = {
     "send": Command(_send, "send:run_send"),
     "echo": Command(_echo, "echo:run_echo"),
     "doctor": Command(_doctor, "doctor:run_doctor"),
+    "fleet": Command(_fleet, "fleet:run_fleet"),
     "completion": Command(_completion, "completion:run_completion"),
 }
 
