@@ -398,3 +398,104 @@ def test_within_the_merge_window_messages_become_one_and_commands_do_not_wait(ch
     user.says("/now")
     user.expects("text, 0 file(s): 'one'")
     user.expects("now")
+
+
+def test_a_generator_may_ask_between_its_chunks_and_before_them(chat: MakeChat) -> None:
+    bot = Bot()
+
+    @bot.command("first")
+    def first(message: Message) -> Iterator[str]:
+        name = message.ask("name?").text
+        yield f"hello {name}"
+
+    @bot.default
+    def between(message: Message) -> Iterator[str]:
+        yield "before"
+        name = message.ask("name?").text
+        yield f"after {name}"
+
+    user = chat(bot)
+    user.says("go")
+    user.expects("before")
+    user.expects("name?")
+    user.says("Bo")
+    user.expects("after Bo")
+    user.says("/first")
+    user.expects("name?")
+    user.says("Al")
+    user.expects("hello Al")
+
+
+def test_an_answer_of_a_conversation_is_a_message_of_its_own(chat: MakeChat, tmp_path: Path) -> None:
+    bot = Bot()
+    (tmp_path / "a.png").write_bytes(PNG)
+
+    @bot.default
+    def answer(message: Message) -> str:
+        picture = message.ask("a picture, please")
+        picture.state["kept"] = len(picture.attachments[0].read())
+        picture.reply(f"{picture.kind} of {message.state['kept']} bytes")
+        with message.typing(), message.stream() as stream:
+            stream.write("thank ")
+            stream.write("you")
+        assert stream.outcome is not None
+        return stream.outcome.state
+
+    user = chat(bot)
+    user.says("go")
+    user.expects("a picture, please")
+    user.sends(tmp_path / "a.png")
+    user.expects(f"image of {len(PNG)} bytes")
+    user.expects("thank you")
+    user.expects("delivered")
+
+
+@pytest.mark.parametrize("timeout", ["soon", float("nan"), None, 1e12])
+def test_an_odd_timeout_is_refused_before_anything_is_asked(chat: MakeChat, timeout: Any) -> None:
+    bot = Bot()
+
+    @bot.default
+    def answer(message: Message) -> str:
+        with pytest.raises(ConfigError, match="timeout"):
+            message.ask("name?", timeout=timeout)
+        return "refused"
+
+    user = chat(bot)
+    user.says("go")
+    user.expects("refused")
+
+
+def test_many_threads_of_one_handler_may_reply(chat: MakeChat) -> None:
+    bot = Bot()
+
+    @bot.default
+    def answer(message: Message) -> None:
+        threads = [threading.Thread(target=message.reply, args=(f"reply {number}",)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    user = chat(bot)
+    user.says("go")
+    assert sorted(user.expects().text for _ in range(8)) == [f"reply {number}" for number in range(8)]
+
+
+def test_a_handler_that_exits_is_a_failure_like_any_other(chat: MakeChat) -> None:
+    bot = Bot(apology="Sorry.")
+    errors: List[BaseException] = []
+
+    @bot.on_error
+    def note(exc: BaseException, message: Optional[Message]) -> None:
+        errors.append(exc)
+        raise SystemExit  # of on_error itself: logged, and nothing more
+
+    @bot.default
+    def answer(message: Message) -> None:
+        raise SystemExit(3)
+
+    user = chat(bot)
+    for _ in range(2):
+        user.says("go")
+        user.expects("Sorry.")
+    assert [type(exc) for exc in errors] == [SystemExit, SystemExit]

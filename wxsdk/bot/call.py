@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Sequence, TypeVar
 
+from ..core.settings import check_seconds
 from ..errors import Cancelled, ConfigError, NoAnswer, WxError
 from ..log import get_logger
 from ..runtime.receiver import Received
@@ -142,8 +143,13 @@ class Call:
         return row
 
     def _note(self, step: int, row: journal.Row) -> None:
-        if self._keeps:
+        """Write the row of a step that is done. A store that fails costs no more than a repeat after a crash."""
+        if not self._keeps:
+            return
+        try:
             self.received.store.write([self._put(step, row)])
+        except Exception as exc:  # noqa: BLE001  a store may raise anything of its own
+            log.warning("a step of %s is not in the journal: %s", self.handler, type(exc).__name__)
 
     def _put(self, step: int, row: journal.Row) -> Change:
         return Put(journal.TABLE, journal.row_key(self.received.key, step), row.encode(), self.workshop.clock.wall())
@@ -155,6 +161,7 @@ class Call:
         if threading.get_ident() != self.thread:
             raise ConfigError("ask and choose are for the handler's own thread.", remedy="Ask in the handler itself.")
         self.check()
+        timeout = check_seconds("timeout", timeout)
         kind = "ask" if options is None else "choose"
         known = None if options is None else check_options(options)
         step = self.next_step()
@@ -309,12 +316,20 @@ class Call:
 
     def finish(self, *, keep_state: bool) -> None:
         """Mark the message as handled; with keep_state, its state is written in the same write."""
-        changes: List[Change] = self.state.changes() if keep_state else []
+        changes = self._state_changes() if keep_state else []
         if self._keeps and self._steps:
             keys = (journal.row_key(self.received.key, step) for step in range(self._steps))
             changes += [Delete(journal.TABLE, key) for key in keys]
         self.received.finish(changes, self.also)
         self.adapter.let_go(self.newest)
+
+    def _state_changes(self) -> List[Change]:
+        try:
+            return self.state.changes()
+        except Exception as exc:
+            log.error("the state of %s could not be kept: %s", self.lane, type(exc).__name__, exc_info=exc)
+            self.workshop.report(exc, None)
+            return []
 
     def over(self) -> None:
         """The handler's thread is through with it."""
