@@ -133,7 +133,7 @@ class Fleet:
         self._wake()
 
     def remove(self, name: str) -> None:
-        """Remove a bot; within 5 s the process that runs it lets its handlers end and stops it. ConfigError when it is unknown.
+        """Remove a bot; within 5 s its process lets its handlers end and stops it. ConfigError when it is unknown.
 
         What it has received and not handled stays in the store and is handled if it is added again.
         """
