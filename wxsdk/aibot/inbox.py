@@ -49,7 +49,7 @@ class Inbox:
                 seen.is_new(msgid)
 
     def left_over(self) -> List[Received]:
-        """The unfinished messages of an earlier run, oldest first. Raises what the store raises."""
+        """Return the unfinished messages of an earlier run, oldest first. Raises what the store raises."""
         if not self.is_durable:
             return []
         now, wall = self._clock.now(), self._clock.wall()

@@ -140,11 +140,11 @@ class Adapter(abc.ABC):
 
     @abc.abstractmethod
     def ended(self) -> Tuple[bool, Optional[BaseException]]:
-        """Whether the client has ended, and why when it did so by itself."""
+        """Return whether the client has ended, and why when it did so by itself."""
 
     @abc.abstractmethod
     def health(self) -> Health:
-        """How the client is."""
+        """Return how the client is."""
 
     # reading
 
@@ -158,11 +158,11 @@ class Adapter(abc.ABC):
 
     @abc.abstractmethod
     def files(self, origin: Any) -> List[FileInfo]:
-        """The files of the message."""
+        """Return the files of the message."""
 
     @abc.abstractmethod
     def quote(self, origin: Any) -> Optional[QuoteInfo]:
-        """What the message quotes."""
+        """Return what the message quotes."""
 
     @abc.abstractmethod
     def save(self, origin: Any, file: FileInfo, dest: Path, progress: Optional[Progress]) -> Path:
@@ -178,7 +178,7 @@ class Adapter(abc.ABC):
 
     @abc.abstractmethod
     def load(self, text: str) -> Any:
-        """The origin that ``dump`` wrote."""
+        """Return the origin that ``dump`` wrote."""
 
     # answering
 
@@ -198,10 +198,10 @@ class Adapter(abc.ABC):
 
     @abc.abstractmethod
     def open_stream(self, target: Target, progressive: bool) -> AnswerStream:
-        """A streamed answer."""
+        """Return a streamed answer."""
 
     def typing(self, target: Target) -> ContextManager[None]:
-        """A block during which the user sees that the bot is at work."""
+        """Return a block during which the user sees that the bot is at work."""
         return contextlib.nullcontext()
 
     # choices
@@ -232,7 +232,7 @@ class Adapter(abc.ABC):
 
 
 def not_sendable(thing: Any, what: str) -> ConfigError:
-    """The error for a *thing* that no platform can send."""
+    """Return the error for a *thing* that no platform can send."""
     return ConfigError(
         f"{what} gave {type(thing).__name__}, which cannot be sent.",
         remedy="Give a str, a Path, a TemplateCard, an iterator of str, or a list of these.",

@@ -17,19 +17,19 @@ ADAPTERS: Dict[str, Tuple[str, str, str]] = {  # name of the config's class -> p
 
 
 def platform_of(config: Any) -> str:
-    """The platform that *config* is for. ConfigError when it is for none."""
+    """Return the platform that *config* is for. ConfigError when it is for none."""
     return _row(config)[0]
 
 
 def make_adapter(name: str, config: Any, store: Optional[Store], **options: Any) -> Adapter:
-    """The adapter of a new client with *config*; *options* are those of the client's class."""
+    """Return the adapter of a new client with *config*; *options* are those of the client's class."""
     _, module, adapter = _row(config)
     made: Adapter = getattr(import_module(module), adapter)(name, config, store, **options)
     return made
 
 
 def account_config(name: str) -> Any:
-    """The config of the saved account *name*. ConfigError when there is none."""
+    """Return the config of the saved account *name*. ConfigError when there is none."""
     return import_module("wxsdk.accounts").config(name)
 
 

@@ -335,7 +335,7 @@ def _result_of(outcome: StreamOutcome, frame: WsFrame, target: Target) -> SendRe
 
 
 def _text_of(body: Dict[str, Any], kind: str) -> str:
-    """The words of a message; "" for none."""
+    """Return the words of a message; "" for none."""
     if kind == "mixed":
         parts = [_text_of(item, "text") for item in _items_of(body) if item.get("msgtype") == "text"]
         return "\n".join(part for part in parts if part)

@@ -33,7 +33,7 @@ def deliver(call: Call, answer: Any) -> None:
 
 
 def is_card(value: Any) -> bool:
-    """Whether *value* is a TemplateCard. Cards are not imported for it: where nobody did, there is none."""
+    """Return whether *value* is a TemplateCard. Cards are not imported for it: where nobody did, there is none."""
     cards = sys.modules.get("wxsdk.aibot.cards")
     return cards is not None and isinstance(value, cards.TemplateCard)
 

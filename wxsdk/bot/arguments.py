@@ -41,7 +41,7 @@ class Handler:
 
 
 def name_of(function: Any) -> str:
-    """How messages name *function*: with the file and line where it is known."""
+    """Return how messages name *function*: with the file and line where it is known."""
     code = getattr(inspect.unwrap(function), "__code__", None) if callable(function) else None
     name = getattr(function, "__qualname__", None) or repr(function)
     return f"{name} ({code.co_filename}:{code.co_firstlineno})" if code is not None else str(name)

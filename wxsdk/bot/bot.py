@@ -383,7 +383,7 @@ class Bot:
         self.stop()
 
     def health(self) -> Dict[str, Health]:
-        """How each bot is, by name. Takes microseconds and never waits."""
+        """Return how each bot is, by name. Takes microseconds and never waits."""
         workshop = self._workshop
         found = {name: adapter.health() for name, adapter in self._adapters.items()}
         if workshop is None:

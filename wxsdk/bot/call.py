@@ -111,7 +111,7 @@ class Call:
         return result
 
     def target(self, step: int) -> Target:
-        """Where the answer of *step* goes, which has no row in the journal."""
+        """Return where the answer of *step* goes, which has no row in the journal."""
         # The first such step may have been done by the process that died before it could write the row.
         may_repeat = self.received.redelivered and not self._is_past_journal
         self._is_past_journal = True
@@ -120,7 +120,7 @@ class Call:
         return Target(self.newest, self.newest_facts, send_id, may_repeat)
 
     def peek_target(self) -> Target:
-        """Where answers go; for what is no step, such as the typing sign."""
+        """Return where answers go; for what is no step, such as the typing sign."""
         return Target(self.newest, self.newest_facts)
 
     def last_target(self) -> Target:
@@ -129,7 +129,7 @@ class Call:
         return self.target(self.next_step())
 
     def next_step(self) -> int:
-        """The number of the next step of the handler."""
+        """Return the number of the next step of the handler."""
         with self._lock:
             number, self._steps = self._steps, self._steps + 1
             return number
@@ -157,7 +157,7 @@ class Call:
     # asking
 
     def ask(self, message: Message, text: Any, options: Any, timeout: float) -> Any:
-        """The answer to a question: a Message, or of a choice its key."""
+        """Return the answer to a question: a Message, or of a choice its key."""
         if threading.get_ident() != self.thread:
             raise ConfigError("ask and choose are for the handler's own thread.", remedy="Ask in the handler itself.")
         self.check()
@@ -271,7 +271,7 @@ class Call:
     # streams
 
     def open_stream(self, progressive: bool) -> AnswerStream:
-        """A new stream of this call; one that was finished before a restart only plays dead."""
+        """Return a new stream of this call; one that was finished before a restart only plays dead."""
         self.check()
         step = self.next_step()
         row = self._row(step, "stream")
@@ -347,5 +347,5 @@ def _no_answer(timeout: float) -> WxError:
 
 
 def cancelled() -> Cancelled:
-    """What a cancelled handler meets."""
+    """Make the error that a cancelled handler meets."""
     return Cancelled("The handler was cancelled by message.cancel_running().")

@@ -61,13 +61,13 @@ def check_options(options: Any) -> Dict[str, str]:
 
 
 def list_text(question: Question) -> str:
-    """The question and its numbered options, for a platform without cards."""
+    """Return the question and its numbered options, for a platform without cards."""
     lines = [f"{number}. {label}" for number, label in enumerate((question.options or {}).values(), 1)]
     return "\n".join([question.text, *lines])
 
 
 def card_of(question: Question, chosen: Optional[str] = None) -> Dict[str, Any]:
-    """The question as a card: buttons up to six options, a vote above. chosen: the key to show as the answer."""
+    """Return the question as a card: buttons up to six options, a vote above. chosen: the key to show as the answer."""
     options = question.options or {}
     title = {"title": question.text}
     if len(options) <= MAX_BUTTONS:
@@ -96,7 +96,7 @@ def card_of(question: Question, chosen: Optional[str] = None) -> Dict[str, Any]:
 
 
 def find_option(options: Mapping[str, str], said: str) -> Optional[str]:
-    """The key that *said* names: a key, a label, or the number of an option; None when it names none."""
+    """Return the key that *said* names: a key, a label, or the number of an option; None when it names none."""
     text = said.strip()
     if text in options:
         return text
@@ -112,7 +112,7 @@ def find_option(options: Mapping[str, str], said: str) -> Optional[str]:
 
 
 def key_in(question: Question, facts: Facts) -> Optional[str]:
-    """The key of the option that a message chooses; None when it chooses none of *question*."""
+    """Return the key of the option that a message chooses; None when it chooses none of *question*."""
     options = question.options or {}
     if facts.choice is not None:
         chosen = str(facts.choice)

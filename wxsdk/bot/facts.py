@@ -24,14 +24,14 @@ class Choice(str):
 
     @classmethod
     def of(cls, key: str, task_id: str, answers: Dict[str, List[str]]) -> Choice:
-        """A choice by the button *key* (its own text unless a question was answered)."""
+        """Return a choice by the button *key* (its own text unless a question was answered)."""
         chosen = [one for ids in answers.values() for one in ids]
         made = cls(",".join(chosen) if chosen else key)
         made.task_id, made.answers = task_id, answers
         return made
 
     def is_of(self, question: str) -> bool:
-        """Whether it belongs to *question*: a card's task_id or a question_key."""
+        """Return whether it belongs to *question*: a card's task_id or a question_key."""
         return question == self.task_id or question in self.answers
 
 
@@ -66,12 +66,12 @@ class Command(NamedTuple):
 
 
 def is_slashed(text: str) -> bool:
-    """Whether *text* may be a command."""
+    """Return whether *text* may be a command."""
     return text[:1] in _SLASHES if text else False
 
 
 def parse_command(text: str) -> Optional[Command]:
-    """The command in *text*, None when it is none; the name in lower case, the rest stripped."""
+    """Return the command in *text*, None when it is none; the name in lower case, the rest stripped."""
     stripped = text.lstrip()
     if not stripped.startswith(_SLASHES):
         return None

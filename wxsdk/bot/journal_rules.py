@@ -29,7 +29,7 @@ class Row(NamedTuple):
 
 
 def decode_row(text: Optional[str]) -> Optional[Row]:
-    """The row in *text*; None for none, and for one that cannot be read (the step is then done again)."""
+    """Return the row in *text*; None for none, and for one that cannot be read (the step is then done again)."""
     try:
         kind, state, value = json.loads(text or "null")
     except (ValueError, TypeError):
@@ -38,7 +38,7 @@ def decode_row(text: Optional[str]) -> Optional[Row]:
 
 
 def row_key(message_key: str, step: int) -> str:
-    """Where the row of a step is."""
+    """Return where the row of a step is."""
     return f"{message_key}|{step}"
 
 

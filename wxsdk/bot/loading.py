@@ -19,7 +19,7 @@ MODULE = "__wxsdk_run__"  # the name of a program that is given as a file; its "
 
 
 def load_bot(target: str, *, simulated: bool = False) -> Bot:
-    """The Bot of *target*: "bot.py", "bot.py:name", "package.module" or "package.module:name".
+    """Return the Bot of *target*: "bot.py", "bot.py:name", "package.module" or "package.module:name".
 
     ``bot.run()`` at the program's end does nothing meanwhile. simulated: the program's accounts will not be used, so
     placeholders in place of tokens and names of accounts that do not exist will do. Raises ConfigError when there is no
@@ -59,7 +59,7 @@ def _lenient(real: Any, **instead: str) -> Any:
 
 
 def file_of(target: str) -> Optional[Path]:
-    """The file of *target* when it is given as one."""
+    """Return the file of *target* when it is given as one."""
     where, _ = _split(target)
     return Path(where) if _is_file(where) else None
 

@@ -28,11 +28,11 @@ class Buckets(Generic[T]):
             self._waiting[lane] = (now + self._window, [message])
 
     def take(self, lane: Hashable) -> List[T]:
-        """What waits of *lane*, which does not wait any more."""
+        """Take out what waits of *lane*."""
         return self._waiting.pop(lane, (0.0, []))[1]
 
     def take_due(self, now: float) -> List[List[T]]:
-        """What has waited long enough."""
+        """Take out what has waited long enough."""
         due = []
         while self._waiting:
             hour, messages = next(iter(self._waiting.values()))
@@ -48,7 +48,7 @@ class Buckets(Generic[T]):
 
 
 def merged_facts(parts: Sequence[Facts]) -> Facts:
-    """The facts of several messages as one: the newest's, with the texts of all, one a line."""
+    """Return the facts of several messages as one: the newest's, with the texts of all, one a line."""
     kinds = {part.kind for part in parts}
     text = "\n".join(part.text for part in parts if part.text)
     return parts[-1]._replace(kind=kinds.pop() if len(kinds) == 1 else "mixed", text=text)

@@ -241,14 +241,14 @@ class Message:
         return call.step("reply_card", lambda target: self.adapter.send_card(target, card), dump_result, load_result)
 
     def stream(self, progressive: bool = True) -> AnswerStream:
-        """An answer that grows while it is written; use it in a with-block.
+        """Return an answer that grows while it is written; use it in a with-block.
 
         progressive: on personal WeChat, whole paragraphs are sent as they are complete; False sends all at the end.
         """
         return self._active().open_stream(progressive)
 
     def typing(self) -> ContextManager[None]:
-        """A block during which the user sees that the bot is at work (the typing sign of personal WeChat)."""
+        """Return a block during which the user sees that the bot is at work (the typing sign of personal WeChat)."""
         call = self._active()
         call.check()
         return self.adapter.typing(call.peek_target())

@@ -36,7 +36,7 @@ class Paragraphs:
         self._sent = len(taken) if text.startswith(taken) else 0
 
     def take_complete(self) -> str:
-        """The paragraphs that are complete and not taken yet, as one text; "" when there are none."""
+        """Take the paragraphs that are complete and not taken yet, as one text; "" when there are none."""
         end = last_break(self._text, self._sent)
         if end <= self._sent:
             return ""
@@ -44,7 +44,7 @@ class Paragraphs:
         return part.strip("\n")
 
     def take_rest(self) -> str:
-        """Everything that is not taken yet."""
+        """Take everything that is not taken yet."""
         part, self._sent = self._text[self._sent :], len(self._text)
         return part.strip("\n") if part.strip() else ""
 

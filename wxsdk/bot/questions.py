@@ -39,7 +39,7 @@ class Turn:
         self._handler.release()
 
     def await_it(self, timeout: Optional[float]) -> bool:
-        """The handler waits for its turn; False when *timeout* seconds passed first."""
+        """Wait for the turn, as the handler; False when *timeout* seconds passed first."""
         return self._handler.acquire(timeout=-1 if timeout is None else max(timeout, 0.0))
 
     def give_back(self) -> None:
@@ -91,7 +91,7 @@ class OpenQuestions:
             self._by_lane.setdefault(lane, []).append(asked)
 
     def find(self, lane: Any, facts: Facts) -> Optional[OpenQuestion]:
-        """The newest question of *lane* that a message may answer."""
+        """Return the newest question of *lane* that a message may answer."""
         if not self._by_lane:
             return None
         with self._lock:
@@ -99,12 +99,12 @@ class OpenQuestions:
             return next((one for one in reversed(waiting) if may_answer(one.question, facts)), None)
 
     def of_lane(self, lane: Any) -> List[OpenQuestion]:
-        """The open questions of *lane*."""
+        """Return the open questions of *lane*."""
         with self._lock:
             return list(self._by_lane.get(lane, ()))
 
     def all(self) -> List[OpenQuestion]:
-        """Every open question."""
+        """Return every open question."""
         with self._lock:
             return [one for waiting in self._by_lane.values() for one in waiting]
 

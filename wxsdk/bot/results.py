@@ -8,12 +8,12 @@ from ..ilink.frames_out import SendResult
 
 
 def dump_result(result: SendResult) -> Dict[str, Any]:
-    """A SendResult as JSON values."""
+    """Return a SendResult as JSON values."""
     parts: List[Any] = [dump_result(part) for part in result.parts]
     return {"id": result.client_id, "message": result.message_id, "confirmed": result.confirmed, "parts": parts}
 
 
 def load_result(value: Any) -> SendResult:
-    """What ``dump_result`` wrote."""
+    """Return what ``dump_result`` wrote."""
     parts = tuple(load_result(part) for part in value.get("parts", ()))
     return SendResult(value["id"], value["message"], value["confirmed"], parts)

@@ -101,7 +101,7 @@ class Routes:
     # finding
 
     def command_in(self, facts: Facts) -> Optional[Tuple[CommandRoute, str]]:
-        """The registered command that a message is, with what stands behind its name."""
+        """Return the registered command that a message is, with what stands behind its name."""
         if not self._commands or facts.kind not in ("text", "mixed") or not facts.text:
             return None
         command = parse_command(facts.text)
@@ -109,7 +109,7 @@ class Routes:
         return None if route is None or command is None else (route, command.args)
 
     def is_help(self, facts: Facts) -> bool:
-        """Whether the message asks for the list of commands that is made here, since /help is not registered."""
+        """Return whether the message asks for the list of commands that is made here, since /help is not registered."""
         if facts.kind != "text" or not self._listed or HELP in self._commands:
             return False
         command = parse_command(facts.text)
@@ -130,7 +130,7 @@ class Routes:
         return self._default if facts.kind in CONVERSATIONAL else None
 
     def help_text(self) -> str:
-        """The list of commands, in the order of their registration; those without a help text by name alone."""
+        """Return the list of commands, in the order of their registration; those without a help text by name alone."""
         lines = []
         for route in self._listed:
             names = " ".join(f"/{name}" for name in (route.name, *route.aliases))

@@ -26,7 +26,7 @@ class ChatState:
         return self._before is not None
 
     def get(self) -> Dict[str, Any]:
-        """The dict that the handler reads and changes. Raises what the store raises."""
+        """Return the dict that the handler reads and changes. Raises what the store raises."""
         if self._before is None:
             self._state = self._load()
             self._before = copy.deepcopy(self._state)
@@ -38,7 +38,7 @@ class ChatState:
             dump_state(self._state, 0.0)
 
     def changes(self) -> List[Change]:
-        """What to write: nothing when nothing changed, else the row with this call's changes in it."""
+        """Return what to write: nothing when nothing changed, else the row with this call's changes in it."""
         if self._before is None:
             return []
         changed = self._state != self._before or _types_differ(self._state, self._before)

@@ -25,7 +25,7 @@ def load_state(text: Optional[str], now: float, ttl: Optional[float]) -> State:
 
 
 def dump_state(state: State, now: float) -> str:
-    """The row for *state*. ConfigError, naming the key, when it holds something that is not JSON."""
+    """Return the row for *state*. ConfigError, naming the key, when it holds something that is not JSON."""
     check_state(state)
     return json.dumps({"at": now, "state": state}, separators=(",", ":"))
 

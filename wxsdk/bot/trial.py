@@ -96,7 +96,7 @@ class Chat:
         self._press(message, label)
 
     def expects(self, text: Union[str, re.Pattern[str], None] = None, timeout: float = WAIT) -> Reply:
-        """The next thing that the bot says; AssertionError when it is not *text*, or nothing comes in time.
+        """Return the next thing that the bot says; AssertionError when it is not *text*, or nothing comes in time.
 
         text: all of it (of a question with options, the question will do), or a pattern to search for.
         """
@@ -148,7 +148,7 @@ def simulators(platforms: Any = PLATFORMS, **settings: Any) -> Iterator[Dict[str
 
 
 def config_for(sim: Any, platform: str) -> Any:
-    """The config of a bot on *sim*."""
+    """Return the config of a bot on *sim*."""
     if platform == "ilink":
         addresses = {"BASE_URL": sim.base_url, "CDN_BASE_URL": sim.cdn_base_url, "TOKEN": sim.token}
     else:
@@ -157,7 +157,7 @@ def config_for(sim: Any, platform: str) -> Any:
 
 
 def config_on(platform: str, environment: Mapping[str, str]) -> Any:
-    """The config of a bot on the simulator that an *environment* names (``Playground.environment``)."""
+    """Return the config of a bot on the simulator that an *environment* names (``Playground.environment``)."""
     if platform == "ilink":
         from ..ilink.config import WeixinConfig
 

@@ -183,7 +183,7 @@ class Workshop:
             self._urgent.leave()
 
     def calls_of(self, lane: Hashable) -> List[Call]:
-        """The handlers of *lane* that run or wait."""
+        """Return the handlers of *lane* that run or wait."""
         handling = list(self._handling.values())
         return [self.call_of(message) for message in handling if message.lane == lane]
 
@@ -247,7 +247,7 @@ class Workshop:
             message.received.finish()  # a second click, or one after the timeout
 
     def _answer_of(self, message: Message, match: Match) -> Any:
-        """What the handler returns, through every middleware."""
+        """Return what the handler returns, through every middleware."""
         if not self._middleware:
             return match.handler.function(message, **match.arguments)
         return self._proceed(message, match, 0)
@@ -293,7 +293,7 @@ class Workshop:
             message.call.state.check()
 
     def call_of(self, message: Message) -> Call:
-        """The call that handles *message*, made when it is first needed."""
+        """Return the call that handles *message*, made when it is first needed."""
         with self._lock:
             call = message.call
             if call is None:
@@ -321,7 +321,7 @@ class Workshop:
                 follow()
 
     def recalled(self, call: Call, origin: Any, facts: Facts) -> Message:
-        """The answer that a conversation got before a restart."""
+        """Return the answer that a conversation got before a restart."""
         return Message(call.adapter, RecalledAnswer(call, origin), facts).join(call)
 
     # failures

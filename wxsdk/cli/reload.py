@@ -111,7 +111,7 @@ class Changes:
         self._thread.join(2 * LOOK_EVERY)
 
     def wait(self, timeout: float) -> Optional[str]:
-        """The path of a file that changed, None when none did within *timeout* seconds."""
+        """Return the path of a file that changed, None when none did within *timeout* seconds."""
         with self._found:
             self._found.wait_for(lambda: self._changed is not None, timeout)
             changed, self._changed = self._changed, None
@@ -141,7 +141,7 @@ class Changes:
 
 
 def _watchfiles() -> Any:
-    """The package, None when it is not installed."""
+    """Return the package, None when it is not installed."""
     try:
         return importlib.import_module("watchfiles")
     except ImportError:
@@ -149,7 +149,7 @@ def _watchfiles() -> Any:
 
 
 def stamps(folder: Path) -> Stamps:
-    """The size and time of every source file under *folder*, hidden and cache folders aside."""
+    """Return the size and time of every source file under *folder*, hidden and cache folders aside."""
     found: Stamps = {}
     for path in _sources(str(folder)):
         with contextlib.suppress(OSError):  # gone meanwhile
