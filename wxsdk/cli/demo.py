@@ -15,7 +15,7 @@ TIME_LIMIT = 15.0  # seconds for the whole demo
 
 @contextlib.contextmanager
 def _only_errors_logged() -> Iterator[None]:
-    """The demo cuts a connection on purpose; a warning of that would only confuse."""
+    """Leave out warnings: the demo cuts a connection on purpose, which would only confuse."""
     logger = logging.getLogger("wxsdk")
     before = logger.level
     logger.setLevel(logging.ERROR)

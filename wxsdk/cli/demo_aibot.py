@@ -1,4 +1,4 @@
-"""The demo's conversation with a WeCom AI bot."""
+"""Holds the demo's conversation with a WeCom AI bot."""
 
 from __future__ import annotations
 
@@ -168,6 +168,6 @@ class _Show:
 
 
 def _title(shown: SimMessage) -> str:
-    """Title and description of a card as the user sees it now."""
+    """Return title and description of a card as the user sees it now."""
     title = (shown.card or {}).get("main_title", {})
     return f"{title.get('title')}: {title.get('desc')}"

@@ -1,4 +1,4 @@
-"""The demo's conversations with one Bot on both platforms."""
+"""Holds the demo's conversations with one Bot on both platforms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo's conversation over personal WeChat (iLink)."""
+"""Holds the demo's conversation over personal WeChat (iLink)."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ class _Show:
 
 
 def small_png(width: int, height: int) -> bytes:
-    """A small picture, made here so that the package needs to carry none."""
+    """Make a small picture, here so that the package needs to carry none."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         body = kind + content

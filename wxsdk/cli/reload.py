@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from ..runtime.lifecycle import wait_until_stopped
+from .texts import text
 
 LOOK_EVERY = 0.3  # seconds between two looks at the files, where watchfiles is not installed
 STOP_TIMEOUT = 12.0  # seconds that the child gets to stop by itself: its drain and its stop
@@ -50,7 +51,7 @@ class _Supervisor:
         self._told = False
 
     def start(self) -> None:
-        self._say(f"Watching {self._folder} for changes.")
+        self._say(text("run.watching", folder=self._folder))
         self._changes.start()
         self._begin()
 
@@ -58,12 +59,12 @@ class _Supervisor:
         """Look for a change for *timeout* seconds; never the end, which comes by a signal."""
         changed = self._changes.wait(timeout)
         if changed:
-            self._say(f"{os.path.relpath(changed, self._folder)} changed; starting anew.")
+            self._say(text("run.changed", file=os.path.relpath(changed, self._folder)))
             self._end()
             self._begin()
         elif self._child is not None and self._child.poll() is not None and not self._told:
             self._told = True
-            self._say(f"The program ended (exit status {self._child.returncode}); waiting for a change.")
+            self._say(text("run.ended", status=self._child.returncode))
         return False
 
     def stop(self) -> int:

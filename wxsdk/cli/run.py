@@ -16,6 +16,7 @@ from ..bot.loading import file_of, load_bot
 from ..bot.trial import config_on
 from ..core.account_rules import Account, from_json
 from ..errors import ConfigError
+from .texts import text
 
 SIMULATED = "WXSDK_RUN_ON_SIMULATORS"  # set for a child whose parent runs the simulators
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
@@ -37,7 +38,7 @@ def run_program(options: argparse.Namespace) -> int:
             return _run_simulated(options, dict(os.environ))
         return _run_live(options)
     except KeyboardInterrupt:
-        print("\nEnded at once.", file=sys.stderr, flush=True)
+        print(f"\n{text('run.ended_at_once')}", file=sys.stderr, flush=True)
         os._exit(INTERRUPTED)  # who presses Ctrl-C twice does not wait for threads
 
 
@@ -48,9 +49,9 @@ def _run_live(options: argparse.Namespace) -> int:
     store = _open_store(options)
     if store is not None:
         bot.use_store(store)
-    _say(f"Running {_named(bot)}. Ctrl-C stops.")
+    _say(text("run.running", names=_named(bot)))
     bot.run()
-    _say("Stopped.")
+    _say(text("run.stopped"))
     return 0
 
 
@@ -83,9 +84,9 @@ def _run_simulated(options: argparse.Namespace, environment: Dict[str, str]) -> 
     bot = load_bot(options.program, simulated=True)
     configs = {platform: config_on(platform, environment) for platform in ("ilink", "aibot")}
     with bot.stand_in(configs, _open_store(options)):
-        _say("The bot runs on the simulators; no account is used. Ctrl-C stops.")
+        _say(text("run.simulated"))
         bot.run()
-    _say("Stopped.")
+    _say(text("run.stopped"))
     return 0
 
 
@@ -95,7 +96,7 @@ def _run_reloading(options: argparse.Namespace) -> int:
     file = file_of(options.program)
     folder = file.resolve().parent if file is not None else Path.cwd()
     if file is not None and not file.is_file():
-        raise ConfigError(f"There is no file {file}.", remedy="Give the program with your Bot: wxsdk run bot.py")
+        raise ConfigError(text("run.no_file", file=file), remedy=text("run.no_file.remedy"))
     arguments = _child_arguments(options)
     with contextlib.ExitStack() as stack:
         environment = dict(os.environ)
@@ -117,11 +118,9 @@ def _playground() -> Iterator[Any]:
     try:
         from ..sim.page import Playground
     except ImportError as exc:
-        raise ConfigError(
-            f"The simulators need {exc.name}, which is missing.", remedy="Run: pip install 'wxsdk[sim]'"
-        ) from exc
+        raise ConfigError(text("sim.missing", module=exc.name), remedy=text("sim.missing.remedy")) from exc
     with Playground() as page:
-        _say(f"Talk with your bot at {page.url}")
+        _say(text("sim.page", url=page.url))
         yield page
 
 
@@ -134,11 +133,9 @@ def _open_store(options: argparse.Namespace) -> Optional[Store]:
 def _named(bot: Bot) -> str:
     names = list(bot.health())
     if not names:
-        raise ConfigError(
-            "The program adds no bot.", remedy="Call bot.add(…) in it, name an account (--account NAME), or use --sim."
-        )
+        raise ConfigError(text("run.no_bot"), remedy=text("run.no_bot.remedy"))
     return ", ".join(names)
 
 
-def _say(text: str) -> None:
-    print(text, flush=True)
+def _say(line: str) -> None:
+    print(line, flush=True)

@@ -1,4 +1,4 @@
-"""The command line's texts in English. Each key is in every catalogue."""
+"""Holds the command line's texts in English. Each key is in every catalogue."""
 
 from __future__ import annotations
 
@@ -46,6 +46,17 @@ ENGLISH: Dict[str, str] = {
     "run.account": "serve this saved account, too (repeatable)",
     "run.store": "an SQLite file that keeps messages, conversations and states",
     "run.examples": "wxsdk run bot.py --sim --reload\nwxsdk run mybot:bot --account support --store bot.db",
+    "run.running": "Running {names}. Ctrl-C stops.",
+    "run.stopped": "Stopped.",
+    "run.simulated": "The bot runs on the simulators; no account is used. Ctrl-C stops.",
+    "run.ended_at_once": "Ended at once.",
+    "run.no_bot": "The program adds no bot.",
+    "run.no_bot.remedy": "Call bot.add(…) in it, name an account (--account NAME), or use --sim.",
+    "run.no_file": "There is no file {file}.",
+    "run.no_file.remedy": "Give the program with your Bot: wxsdk run bot.py",
+    "run.watching": "Watching {folder} for changes.",
+    "run.changed": "{file} changed; starting anew.",
+    "run.ended": "The program ended (exit status {status}); waiting for a change.",
     # login
     "login": "log a bot in and keep its account",
     "login.name": "the name to keep it under (default: default)",
@@ -206,7 +217,7 @@ ENGLISH: Dict[str, str] = {
     "sim.no_program": "There is no program {name!r}.",
     "sim.no_program.remedy": "Give one that can be run, behind --: wxsdk sim -- python bot.py",
     "sim.examples": "wxsdk sim\nwxsdk sim -- python bot.py\nwxsdk sim --port 8080 --state .sim",
-    "sim.page": "Chat with your bot at {url}",
+    "sim.page": "Talk with your bot at {url}",
     "sim.environment": "For a bot in another terminal:",
     "sim.started": "Ctrl-C ends the simulators.",
     "sim.missing": "The simulators need {module}, which is missing.",

@@ -1,4 +1,4 @@
-"""The command line's texts in Chinese. Each key is in every catalogue."""
+"""Holds the command line's texts in Chinese. Each key is in every catalogue."""
 
 from __future__ import annotations
 
@@ -46,6 +46,17 @@ CHINESE: Dict[str, str] = {
     "run.account": "同时服务这个已保存的账号（可重复）",
     "run.store": "保存消息、会话和状态的 SQLite 文件",
     "run.examples": "wxsdk run bot.py --sim --reload\nwxsdk run mybot:bot --account support --store bot.db",
+    "run.running": "正在运行 {names}。按 Ctrl-C 停止。",
+    "run.stopped": "已停止。",
+    "run.simulated": "机器人在模拟器上运行，不使用任何账号。按 Ctrl-C 停止。",
+    "run.ended_at_once": "已立即结束。",
+    "run.no_bot": "程序没有添加机器人。",
+    "run.no_bot.remedy": "请在程序中调用 bot.add(…)，或指定账号（--account 名称），或使用 --sim。",
+    "run.no_file": "没有文件 {file}。",
+    "run.no_file.remedy": "请给出含有 Bot 的程序：wxsdk run bot.py",
+    "run.watching": "正在监视 {folder} 的改动。",
+    "run.changed": "{file} 有改动，重新启动。",
+    "run.ended": "程序已结束（退出码 {status}），等待改动。",
     # login
     "login": "登录机器人并保存账号",
     "login.name": "保存的名称（默认：default）",

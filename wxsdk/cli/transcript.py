@@ -66,6 +66,6 @@ class ProgressBar:
 
 
 def expect(condition: object, what: str) -> None:
-    """StepFailed unless *condition* holds."""
+    """Raise StepFailed unless *condition* holds."""
     if not condition:
         raise StepFailed(what)

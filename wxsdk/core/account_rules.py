@@ -1,4 +1,4 @@
-"""Accounts as values: what is kept of one, how it is written, and which settings it gives a client."""
+"""Reads and writes accounts as values, and says which settings one gives a client."""
 
 from __future__ import annotations
 
@@ -84,12 +84,12 @@ class Account:
 
     @property
     def platform(self) -> str:
-        """ "ilink" (personal WeChat) or "aibot" (a WeCom AI bot)."""
+        """Return "ilink" (personal WeChat) or "aibot" (a WeCom AI bot)."""
         return "ilink" if self.token else "aibot"
 
     @property
     def bot(self) -> str:
-        """What tells this bot from others and is no secret: its id, or "" where that is not known."""
+        """Return what tells this bot from others and is not secret: its id, or "" where that is not known."""
         return (self.ilink_bot_id if self.token else self.bot_id) or ""
 
 

@@ -139,7 +139,7 @@ def _parameters(header: str) -> Dict[str, str]:
 
 
 def _extended(value: str) -> str:
-    """RFC 5987: charset'language'percent-encoded; "" when it is not that."""
+    """Decode RFC 5987, charset'language'percent-encoded; "" when it is not that."""
     match = _EXTENDED.fullmatch(value.strip('"'))
     if not match or match.group(1).lower() not in _CHARSETS or _BROKEN_PERCENT.search(match.group(2)):
         return ""
@@ -150,7 +150,7 @@ def _extended(value: str) -> str:
 
 
 def _plain(value: str) -> str:
-    """A quoted or bare name. Raw UTF-8 bytes, which HTTP libraries read as Latin-1, and percent codes are undone."""
+    """Return a quoted or bare name. Percent codes, and raw UTF-8 that was read as Latin-1, are undone."""
     text = value.strip('"')
     raw = _bytes(text)
     if "%" in text and not _BROKEN_PERCENT.search(text):
@@ -190,5 +190,5 @@ def _shortened(name: str) -> str:
 
 
 def _cut(text: str, most: int) -> str:
-    """The start of *text* in at most *most* bytes of UTF-8, cut between characters."""
+    """Return the start of *text* in at most *most* bytes of UTF-8, cut between characters."""
     return text.encode()[:most].decode("utf-8", "ignore").rstrip(". ")

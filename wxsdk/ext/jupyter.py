@@ -235,7 +235,7 @@ def log_in(account: Union[str, WeixinConfig, None] = None, **wishes: Any) -> Log
 
 
 def _stop_at_exit() -> None:
-    """The kernel ends, for a restart perhaps: leave no connection behind, so that the next one can begin at once."""
+    """Leave no connection behind when the kernel ends, so that after a restart the cells can run at once."""
     for each in list(_watched):
         each.stop()
     serve.stop()
@@ -245,7 +245,7 @@ atexit.register(_stop_at_exit)
 
 
 def _bot(client: Client) -> Any:
-    """What tells the bot of *client* from others, as far as its settings do."""
+    """Return what tells the bot of *client* from others, as far as its settings do."""
     if isinstance(client, WSClient):
         return client.options.ws_url, client.options.bot_id
     if isinstance(client, WeixinClient):

@@ -1,4 +1,4 @@
-"""Voice messages of WeChat as WAV files, with the extra ``silk`` (the package pilk).
+"""Turns voice messages of WeChat into WAV files, with the extra ``silk`` (the package pilk).
 
 .. code-block:: python
 
@@ -31,7 +31,7 @@ PathLike = Union[str, "os.PathLike[str]"]
 
 
 def is_silk(path: PathLike) -> bool:
-    """True when the file at *path* begins as SILK does. Raises MediaError when it cannot be read."""
+    """Return whether the file at *path* begins as SILK does. Raises MediaError when it cannot be read."""
     try:
         with open(path, "rb") as file:
             return file.read(len(MAGICS[0])).startswith(MAGICS)

@@ -1,4 +1,4 @@
-"""A client beside a web application with several worker processes: one of them runs it, the others stand by.
+"""Runs a client in one of a web application's processes, while the others stand by.
 
 Each process tries to start its client. One succeeds; the others are told AlreadyRunning and try again soon, so
 that one of them takes over when the owner ends, however it ends: the system frees the lock of a killed process. Only
@@ -46,24 +46,24 @@ class Standby:
 
     @property
     def is_owner(self) -> bool:
-        """True when the client runs in this process."""
+        """Return whether the client runs in this process."""
         return self.client.health().state.name != "STOPPED"
 
     @property
     def stands_by(self) -> bool:
-        """True while this process tries to become the owner, so that it takes over when the owner ends."""
+        """Return whether this process tries to become the owner, so that it takes over when the owner ends."""
         worker = self._worker
         waits = worker is not None and worker.alive and self._pid == os.getpid() and not self.is_owner
         return waits and self._error is None
 
     @property
     def owner_pid(self) -> Optional[int]:
-        """The process that runs the bot, as the last try found it; None when that is not known."""
+        """Return the process that runs the bot, as the last try found it; None when that is not known."""
         return os.getpid() if self.is_owner else self._owner_pid
 
     @property
     def error(self) -> Optional[Exception]:
-        """Why this process gave up trying, or stays away (Kicked); None while it runs the bot or waits for its turn."""
+        """Return why this process gave up or stays away (Kicked); None while it runs the bot or waits for its turn."""
         return self._error
 
     def start(self) -> None:

@@ -49,7 +49,7 @@ class Progress:
         self._done = -1
 
     def report(self, done: int, total: int) -> None:
-        """*done* of *total* bytes, unless as much was reported before."""
+        """Report *done* of *total* bytes, unless as much was reported before."""
         if self._callback is None or done <= self._done:
             return
         self._done = done
@@ -59,7 +59,7 @@ class Progress:
             raise CallbackRaised(exc) from exc
 
     def finish(self, size: int) -> None:
-        """The end, reported once: *size* of *size*."""
+        """Report the end, once: *size* of *size*."""
         if self._done == size:
             self._done = size - 1  # the total may have been an estimate until now
         self.report(size, size)
@@ -94,7 +94,7 @@ class SourceFile:
         self._file.close()
 
     def md5_hex(self) -> str:
-        """The MD5 of the content. UploadFailed when it cannot be read or changes meanwhile."""
+        """Return the MD5 of the content. UploadFailed when it cannot be read or changes meanwhile."""
         digest = hashlib.md5(usedforsecurity=False)
         for block in self.blocks(memoryview(bytearray(HASH_BLOCK))):
             digest.update(block)
@@ -102,7 +102,7 @@ class SourceFile:
         return digest.hexdigest()
 
     def blocks(self, buffer: memoryview) -> Iterator[memoryview]:
-        """The content from the beginning, in pieces that lie in *buffer*, full ones but for the last."""
+        """Give the content from the beginning, in pieces that lie in *buffer*, full ones but for the last."""
         self._file.seek(0)
         left = self.size
         while left:
@@ -114,7 +114,7 @@ class SourceFile:
             yield buffer[:filled]
 
     def check_unchanged(self) -> None:
-        """UploadFailed when somebody wrote to the file since it was opened."""
+        """Raise UploadFailed when the file was written to since it was opened."""
         now = os.fstat(self._file.fileno())
         if (now.st_size, now.st_mtime_ns) != (self.size, self._stamp):
             raise self._changed()
@@ -159,14 +159,14 @@ class HeldSource(SourceFile):
             self._spool.close()
 
     def check_unchanged(self) -> None:
-        """UploadFailed when the file has another length than it had when it was opened."""
+        """Raise UploadFailed when the file has another length than it had when it was opened."""
         with self._reading():
             changed = self._file.seek(0, os.SEEK_END) - self._start != self.size
         if changed:
             raise self._changed()
 
     def blocks(self, buffer: memoryview) -> Iterator[memoryview]:
-        """The content from where the file stood, in pieces that lie in *buffer*, full ones but for the last."""
+        """Give the content from where the file stood, in pieces that lie in *buffer*, full ones but for the last."""
         with self._reading():
             self._file.seek(self._start)
         left = self.size
@@ -348,7 +348,7 @@ def _open_at_once(path: str, flags: int) -> int:
 
 
 def check_path(path: object, name: str) -> Path:
-    """*path* as a Path; ConfigError when it is none."""
+    """Return *path* as a Path; ConfigError when it is not one."""
     if not isinstance(path, (str, os.PathLike)) or not os.fspath(path) or "\0" in str(os.fspath(path)):
         raise ConfigError(f"{name} is not a path.", remedy="Give a str or a pathlib.Path.")
     try:

@@ -86,7 +86,7 @@ class Observers:
 
     @property
     def wanted(self) -> bool:
-        """Whether anyone observes."""
+        """Return whether anyone observes."""
         return bool(self._observers)
 
     def emit(self, event: Event) -> None:
@@ -111,7 +111,7 @@ class Observers:
                     log.exception("an observer raised")
 
     def _after_fork(self) -> None:
-        """In a forked child: the thread is the parent's, so a new one starts where something is observed."""
+        """Start a thread of its own in a forked child, where something is observed."""
         self._lock = threading.Lock()
         self._worker = None
         observers, self._observers = self._observers, ()

@@ -1,4 +1,4 @@
-"""Views for a project's URLs."""
+"""Gives a project its views: the bot's health, and a page to log it in."""
 
 from __future__ import annotations
 

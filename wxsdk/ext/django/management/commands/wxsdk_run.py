@@ -1,4 +1,4 @@
-"""``python manage.py wxsdk_run``: the bot in the foreground, until Ctrl-C or SIGTERM."""
+"""Runs the bot in the foreground, until Ctrl-C or SIGTERM: ``python manage.py wxsdk_run``."""
 
 from __future__ import annotations
 
