@@ -420,7 +420,7 @@ def test_a_handler_that_never_returns(scene: Scene, table: List[Row], caplog: py
     scene.hears("others go on")
     until(lambda: client.health().workers_busy == 1)
     health = client.health()
-    stopped = stop_result(scene.clock, client.disconnect)
+    stopped = stop_result(scene.clock, lambda: client.disconnect(drain=0))
     table.append(("handler", "never returns", "nothing", health.state.name, "0", "others: 0 s"))
     assert stopped is False
     assert "still running after disconnect" in caplog.text
