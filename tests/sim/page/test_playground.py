@@ -10,6 +10,7 @@ import sys
 from typing import Any, Dict, List
 
 import pytest
+import requests
 
 from tests.sim.aibot.raw_bot import RawBot, button_card
 from tests.sim.ilink.speaker import Speaker
@@ -123,8 +124,6 @@ def test_the_exported_test_passes(side: str, tmp_path: pathlib.Path) -> None:
             raw.stream(raw.read(), "## hi\n\n`there`", finish=True)
             until_entries(page, 2)
             raw.close()
-        import requests
-
         source = requests.get(f"{page.url}api/export.py?side={side}&chat=alice", timeout=5).text
         saved = requests.get(f"{page.url}api/export.json?side={side}&chat=alice", timeout=5).json()
     assert len(saved["entries"]) == 2
@@ -226,3 +225,46 @@ def test_only_an_address_of_this_machine_that_proves_itself_is_called() -> None:
             assert post(page, "callback", {"url": url}).status_code == 409
             assert page.aibot.callback_url is None
         assert post(page, "callback", {"url": ""}).ok
+
+
+@pytest.mark.parametrize(
+    ("steps", "state"),
+    [
+        (["scan"], "scaned"),
+        (["scan", "confirm"], "confirmed"),
+        (["demand"], "need_verifycode"),
+        (["demand", "block"], "verify_code_blocked"),
+        (["scan", "expire"], "expired"),
+        (["bind"], "binded_redirect"),
+        (["scan", "redirect"], "scaned_but_redirect"),
+    ],
+)
+def test_each_state_of_a_login_is_reached_from_the_page(steps: List[str], state: str) -> None:
+    with Playground() as page, Speaker(page.ilink) as bot:
+        code = bot.session.post(
+            f"{page.ilink.base_url}/ilink/bot/get_bot_qrcode?bot_type=3",
+            json={"local_token_list": []},
+            headers=bot.headers(Authorization=None),
+            timeout=5,
+        ).json()
+        for step in steps:
+            assert post(page, "login", {"step": step, "user": "alice"}).ok
+        shown = hello(page)["status"]["ilink"]["login"]
+        assert (shown["state"], shown["user"]) == (state, "alice" if "scan" in steps else "")
+        assert code["qrcode"] not in json.dumps(hello(page))
+
+
+def test_the_exported_test_of_a_group_names_the_group(tmp_path: pathlib.Path) -> None:
+    with Playground() as page:
+        bot = RawBot(page.aibot)
+        group = post(page, "group", {"name": "Team", "members": ["alice"]}).json()["result"]["id"]
+        say(page, "aibot", "@Bot hello", chat=group)
+        bot.stream(bot.read(), "hi all", finish=True)
+        until_entries(page, 2)
+        source = requests.get(f"{page.url}api/export.py?side=aibot&chat={group}", timeout=5).text
+        bot.close()
+    assert f"user.says(said, chat='{group}')" in source
+    (tmp_path / "test_chat.py").write_text(source, "utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, str(tmp_path)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0, run.stdout

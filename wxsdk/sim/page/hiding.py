@@ -14,7 +14,7 @@ MAX_EXACT = 2**53 - 1  # beyond it JavaScript's numbers are not exact: the page 
 SECRET_NAMES = {
     *("authorization", "secret", "token", "bot_token", "context_token", "typing_ticket", "aeskey", "aes_key"),
     *("response_url", "verify_code", "local_token_list", "encrypt_query_param", "encrypted_query_param"),
-    *("upload_param", "get_updates_buf", "sync_buf"),
+    *("upload_param", "get_updates_buf", "sync_buf", "qrcode", "qrcode_img_content"),  # who has a code has its token
 }
 BULK_NAMES = frozenset({"base64", "base64_data"})
 HIDDEN = "•••"
