@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import errno
 import inspect
 import pickle
 import re
+from pathlib import Path
 
 import pytest
 
+import wxsdk
 from wxsdk import errors
 from wxsdk.errors import (
     AckTimeout,
@@ -81,7 +84,8 @@ def test_the_sentence_says_what_whether_and_what_now() -> None:
     sent = TransportError("No answer.", may_have_been_sent=True, remedy="Try again.")
     assert str(sent) == "No answer. It may have been delivered. Try again."
     assert str(TransportError("No route.")) == "No route. Nothing was delivered."
-    assert str(LimitExceeded("Too long.", limit=2, actual=3)) == "Too long. The limit is 2, this is 3."
+    limit = LimitExceeded("Too long.", limit=2, actual=3)
+    assert str(limit) == f"Too long. The limit is 2, this is 3. {LimitExceeded.usual_remedy}"
     assert str(ApiError(7, "no", endpoint="getconfig")) == "getconfig refused with code 7 (no)."
     assert str(ApiError(7)) == "the platform refused with code 7."
 
@@ -98,3 +102,29 @@ def test_an_ack_that_did_not_come_may_have_been_delivered() -> None:
     assert AckTimeout("x").may_have_been_sent
     assert AckTimeout("x").kind == "timeout"
     assert not ConnectionLost("x").may_have_been_sent
+
+
+# What helps depends on what was going on, and on the code.
+SAID_ON_THE_SPOT = (WxError, TransportError, ConnectionLost, *(kind for kind in CLASSES if issubclass(kind, ApiError)))
+
+
+@pytest.mark.parametrize("kind", [kind for kind in CLASSES if kind not in SAID_ON_THE_SPOT])
+def test_every_error_has_a_remedy_whoever_raises_it(kind: type) -> None:
+    assert kind.usual_remedy.endswith(".")  # type: ignore[attr-defined]
+
+
+def test_no_plain_wxerror_is_raised_without_a_remedy() -> None:
+    root = Path(wxsdk.__file__).parent
+    bare = []
+    for path in sorted(root.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            made = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "WxError"
+            if made and all(word.arg != "remedy" for word in node.keywords):  # type: ignore[attr-defined]
+                bare.append(f"{path.relative_to(root)}:{node.lineno}")
+    assert bare == []
+
+
+def test_a_remedy_that_is_given_takes_the_place_of_the_usual_one() -> None:
+    assert ConfigError("No.", remedy="Do it.").remedy == "Do it."
+    assert ConfigError("No.").remedy == ConfigError.usual_remedy
+    assert str(ConfigError("No.")) == f"No. {ConfigError.usual_remedy}"

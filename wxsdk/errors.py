@@ -38,13 +38,14 @@ what to do.
 
 from __future__ import annotations
 
-from typing import Any, Optional, Tuple, Type
+from typing import Any, ClassVar, Optional, Tuple, Type
 
 
 class WxError(Exception):
     """Root of all errors of wxsdk.
 
-    ``what`` says what happened, ``remedy`` what to do about it (both plain sentences, never holding a secret).
+    ``what`` says what happened, ``remedy`` what to do about it (both plain sentences, never holding a secret). Where
+    the place that raises knows nothing better, the remedy is the class's ``usual_remedy``.
     ``parts``: of a send of several messages, the results of those that had gone out before this one failed, in order,
     so that only the rest need be sent again; () for everything else.
     ``shown``: of a streamed answer, a sentence that says what the chat shows of it all the same; else "".
@@ -52,11 +53,12 @@ class WxError(Exception):
 
     parts: Tuple[Any, ...] = ()
     shown: str = ""
+    usual_remedy: ClassVar[str] = ""
 
     def __init__(self, what: str, *, remedy: str = "") -> None:
         super().__init__(what)
         self.what = what
-        self.remedy = remedy
+        self.remedy = remedy or self.usual_remedy
 
     def __reduce__(self) -> Tuple[Any, ...]:
         # The standard one would call the class with the sentence alone, which most of them do not accept.
@@ -79,6 +81,8 @@ def _restored(cls: Type[WxError], args: Tuple[Any, ...]) -> WxError:
 
 class ConfigError(WxError, ValueError):
     """A setting, an argument or the content of a message is not usable. Nothing was sent."""
+
+    usual_remedy = "Change what this names; nothing was sent."
 
 
 class TransportError(WxError):
@@ -120,6 +124,8 @@ class ConnectionLost(TransportError):
 
 class AckTimeout(TransportError):
     """The frame was written, but its acknowledgement did not come in time; it may have been delivered."""
+
+    usual_remedy = "Send it again only where a doubled message does no harm."
 
     def __init__(self, what: str, *, kind: str = "timeout", may_have_been_sent: bool = True, remedy: str = "") -> None:
         super().__init__(what, kind=kind, may_have_been_sent=may_have_been_sent, remedy=remedy)
@@ -182,6 +188,8 @@ class NotSubscribed(ApiError):
 class AuthFailed(WxError):
     """The platform refused the credentials on every allowed try. attempts: how many; last: the last refusal."""
 
+    usual_remedy = "Check the bot's id and secret, or its token, and start the client again."
+
     def __init__(self, what: str, *, attempts: int, last: Optional[WxError] = None, remedy: str = "") -> None:
         super().__init__(what, remedy=remedy)
         self.attempts = attempts
@@ -190,6 +198,8 @@ class AuthFailed(WxError):
 
 class ReconnectExhausted(WxError):
     """Every allowed reconnect failed. attempts: how many; last: the last failure."""
+
+    usual_remedy = "Check the network and the address; max_reconnect_attempts=-1 never gives up."
 
     def __init__(self, what: str, *, attempts: int, last: Optional[WxError] = None, remedy: str = "") -> None:
         super().__init__(what, remedy=remedy)
@@ -200,9 +210,13 @@ class ReconnectExhausted(WxError):
 class Kicked(WxError):
     """Another program subscribed as the same bot; the platform keeps only the newest connection."""
 
+    usual_remedy = "Stop the other program that uses this bot, then connect again."
+
 
 class LimitExceeded(WxError):
     """Refused before anything was sent, since the platform would refuse it. limit and actual are of one unit."""
+
+    usual_remedy = "Shorten it, split it, or wait; nothing was sent."
 
     def __init__(self, what: str, *, limit: float, actual: float, remedy: str = "") -> None:
         super().__init__(what, remedy=remedy)
@@ -216,29 +230,43 @@ class LimitExceeded(WxError):
 class MediaError(WxError):
     """A file cannot be read, sent, fetched or decrypted."""
 
+    usual_remedy = "Check the file."
+
 
 class DecryptError(MediaError):
     """The bytes, or the key, are not what the protocol's encryption makes."""
+
+    usual_remedy = "It is damaged, or the key belongs to something else: ask for it again, with its key."
 
 
 class UploadFailed(MediaError):
     """The file did not reach the platform; no message about it was sent."""
 
+    usual_remedy = "Send the file again."
+
 
 class DownloadFailed(MediaError):
     """The file could not be fetched; nothing was left at the destination."""
+
+    usual_remedy = "Try again soon: files are kept for a short time only."
 
 
 class ReplyQueueFull(WxError):
     """Too many answers wait behind one request id; this one was not queued."""
 
+    usual_remedy = "Wait for the answers before this one, or send fewer of them."
+
 
 class LoginError(WxError):
     """The QR login cannot go on."""
 
+    usual_remedy = "Start the login again."
+
 
 class AlreadyRunning(WxError):
     """Another client on this machine already serves this bot. pid: its process, None when unknown."""
+
+    usual_remedy = "Stop the other client of this bot, or send through it."
 
     def __init__(self, what: str, *, pid: Optional[int] = None, remedy: str = "") -> None:
         super().__init__(what, remedy=remedy)
@@ -248,13 +276,19 @@ class AlreadyRunning(WxError):
 class Overloaded(WxError):
     """A message was dropped since more than max_queued_messages were waiting."""
 
+    usual_remedy = "Make the handlers faster, or raise max_workers or max_queued_messages."
+
 
 class NoAnswer(WxError):
     """The user did not answer ``message.ask`` or ``message.choose`` in time; the question is closed."""
 
+    usual_remedy = "Ask again, or go on without the answer."
+
 
 class Cancelled(WxError):
     """The handler was ended by ``message.cancel_running()``: what it goes on doing raises this."""
+
+    usual_remedy = "Begin anew, if it is still wanted."
 
     is_silent = True  # its streams end without a notice
 
@@ -265,6 +299,8 @@ class StoreError(WxError, OSError):
     errno: ENOSPC for a full disk, EBUSY when another process keeps the store locked, ENOENT when its file was deleted,
     moved or replaced while it was open, EIO else. path: its file.
     """
+
+    usual_remedy = "Check the store's file and the room on its disk; the call can be made again."
 
     def __init__(self, what: str, *, number: int, path: str = "", remedy: str = "") -> None:
         super().__init__(what, remedy=remedy)
@@ -279,6 +315,8 @@ class LeaseLost(WxError):
     name: the lease's.
     """
 
+    usual_remedy = "Another process has the bot now; this one tries again by itself."
+
     def __init__(self, what: str, *, name: str, remedy: str = "") -> None:
         super().__init__(what, remedy=remedy)
         self.name = name
@@ -286,3 +324,5 @@ class LeaseLost(WxError):
 
 class Unsupported(WxError):
     """The platform cannot do this at all, whatever the arguments."""
+
+    usual_remedy = "Use what the platform offers in its place; no second try helps."

@@ -165,7 +165,10 @@ class Connection:
 
     def _crashed(self, exc: BaseException) -> None:
         """End the run after a defect: no thread may wait for a reader that is gone."""
-        error = WxError(f"The reading thread ended by an unexpected error ({type(exc).__name__}).")
+        error = WxError(
+            f"The reading thread ended by an unexpected error ({type(exc).__name__}).",
+            remedy="Report it with the log's traceback: it is a defect of wxsdk or of a library under it.",
+        )
         error.__cause__ = exc
         for effect in self._step(lambda: self._session.broken(error)):
             self._do[type(effect)](effect)
@@ -308,7 +311,9 @@ class Connection:
             self._skip("nothing is known about its kind")
         if kept:
             return []
-        gone = error_of(frame, "a frame", (str(self._options.secret),)) or WxError("The subscription is gone.")
+        gone = error_of(frame, "a frame", (str(self._options.secret),)) or WxError(
+            "The subscription is gone.", remedy="The client subscribes anew by itself."
+        )
         return self._step(lambda: self._session.lost(self._session.number, gone, self._unit()))
 
     def _subscribed(self, frame: WsFrame) -> List[Effect]:

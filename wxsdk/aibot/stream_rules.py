@@ -544,7 +544,10 @@ class StreamState:
         """End it: there is nothing (more) to send, which is not a success when it was refused or never written."""
         reason = self._gone or self._refusal
         if reason is None and self._ending.failed:
-            reason = WxError("The stream ended before anything was written to it; nothing was sent.")
+            reason = WxError(
+                "The stream ended before anything was written to it; nothing was sent.",
+                remedy="Write to it, or finish it with a text.",
+            )
         if reason is not None and self.shown is Shown.NOTHING:
             return self._finish("failed", reason)
         return self._finish(None)

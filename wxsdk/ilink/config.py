@@ -202,11 +202,11 @@ CHECKS: Dict[str, Check] = {
     "proxy": proxy,
     "outbox": flag,
     "outbox_max_age": seconds,
+    "outbox_max_count": count(1),
     "markdown_images": one_of(*IMAGES),
     "resend_without_context_token": flag,
     "preset_message_id": flag,
     "login_base_url": optional(server("https", "http")),
-    "outbox_max_count": count(1),
 }
 
 
