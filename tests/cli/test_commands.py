@@ -190,6 +190,32 @@ def test_send_reads_standard_input_and_tells_a_script_what_happened(
     assert ilink_sim.user("alice").expects().text == "from a pipe"
 
 
+def test_what_is_no_text_on_standard_input_is_wrong_usage(personal: None) -> None:
+    for encoding in ("utf-8", "ascii"):
+        environment = {**os.environ, "PYTHONIOENCODING": encoding}
+        command = [sys.executable, "-m", "wxsdk", "send", "alice", "-"]
+        done = subprocess.run(command, input=b"\xff\xfe\xfa", env=environment, capture_output=True, timeout=60)
+        assert (done.returncode, b"--file" in done.stderr) == (2, True)
+
+
+def test_an_input_that_ends_early_is_wrong_usage(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    assert main(["login", "--aibot"]) == 2
+    assert "The input ended" in capsys.readouterr().err
+
+
+def test_names_stay_apart_on_a_console_without_their_characters() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    shown = []
+    for name in ("客服", "中文"):
+        command = [sys.executable, "-m", "wxsdk", "accounts", "show", name]
+        shown.append(subprocess.run(command, env=environment, capture_output=True, timeout=60).stderr)
+    assert shown[0] != shown[1]
+    assert b"\\u5ba2" in shown[0]
+
+
 def test_markdown_goes_as_plain_text_and_plain_text_as_it_is(ilink_sim: Any, personal: None, tmp_path: Path) -> None:
     store = tmp_path / "bot.db"
     _met(ilink_sim, store)

@@ -53,6 +53,9 @@ def _main(argv: List[str]) -> int:
         return _failed(options, exc, WRONG_USAGE)
     except WxError as exc:
         return _failed(options, exc, UNKNOWN_OUTCOME if getattr(exc, "may_have_been_sent", False) else FAILED)
+    except EOFError:
+        output.complain(f"wxsdk: {text('trouble.eof')}")
+        return WRONG_USAGE
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:

@@ -42,8 +42,9 @@ def print_anything() -> None:
 def _plain(error: UnicodeError) -> Tuple[Union[str, bytes], int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    shown = "".join(_PLAIN.get(char, "?") for char in error.object[error.start : error.end])
-    return shown, error.end
+    lacking = error.object[error.start : error.end]
+    # An escape keeps apart what question marks would make alike, such as two names.
+    return "".join(_PLAIN.get(char) or char.encode("ascii", "backslashreplace").decode() for char in lacking), error.end
 
 
 def say(line: str = "") -> None:

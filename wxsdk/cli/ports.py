@@ -21,6 +21,8 @@ def check_port(port: int) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
+        except PermissionError as exc:
+            raise ConfigError(text("port.refused", port=port), remedy=text("port.used.remedy")) from exc
         except OSError as exc:
             owner = port_owner(port)
             named = "" if owner is None else text("port.used.by", pid=owner[0], name=owner[1])

@@ -39,7 +39,9 @@ def _text_of(options: argparse.Namespace) -> Optional[str]:
     if options.text != "-":
         return str(options.text) if options.text else None
     try:
-        return sys.stdin.read().rstrip("\n") or None
+        # As bytes: in some locales Python would pass on what is not text, in halves of characters.
+        given = sys.stdin.buffer.read().decode(sys.stdin.encoding) if hasattr(sys.stdin, "buffer") else sys.stdin.read()
+        return given.rstrip("\r\n") or None
     except UnicodeDecodeError as exc:
         raise ConfigError(text("trouble.stdin", encoding=exc.encoding), remedy=text("trouble.stdin.remedy")) from exc
 
