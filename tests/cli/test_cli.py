@@ -222,6 +222,9 @@ def test_health_is_told_in_words() -> None:
     assert told[0].startswith("the last exchange failed")
     assert told[-1] == "mend it"
     assert any("max_workers" in line for line in told)
+    events = Health(HealthState.RUNNING, workers=2, priority_workers=4, priority_workers_busy=4, priority_queued=1)
+    assert any("priority_workers" in line for line in explain_health(events))
+    assert not any("max_workers" in line for line in explain_health(events))
 
 
 @pytest.mark.parametrize("state", list(HealthState))

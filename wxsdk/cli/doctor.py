@@ -272,6 +272,8 @@ def explain_health(health: Health) -> List[str]:
         lines.append(text("health.error", error=health.last_error))
     if health.workers and health.workers_busy >= health.workers:
         lines.append(text("health.busy", workers=health.workers, queued=health.queued))
+    if health.priority_workers and health.priority_workers_busy >= health.priority_workers:
+        lines.append(text("health.busy_events", workers=health.priority_workers, queued=health.priority_queued))
     if health.remedy:
         lines.append(health.remedy)
     return lines

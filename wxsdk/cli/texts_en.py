@@ -209,6 +209,8 @@ ENGLISH: Dict[str, str] = {
     "health.failed": "the client gave up; it will not try again by itself",
     "health.error": "last error: {error}",
     "health.busy": "all {workers} workers are busy and {queued} message(s) wait: raise max_workers",
+    "health.busy_events": "all {workers} workers for chat entries and card clicks are busy and {queued} of these wait: "
+    "raise priority_workers",
     # sim
     "sim": "run the simulators with a page to chat with your bot",
     "sim.port": "the page's port (default: a free one)",

@@ -207,6 +207,7 @@ CHINESE: Dict[str, str] = {
     "health.failed": "客户端已放弃，不会自行重试",
     "health.error": "最近的错误：{error}",
     "health.busy": "全部 {workers} 个工作线程都在忙，{queued} 条消息在等待：请调大 max_workers",
+    "health.busy_events": "进入会话和卡片点击的 {workers} 个线程都在忙，{queued} 个事件在等待：请调大 priority_workers",
     # sim
     "sim": "运行模拟器和聊天页面，用来试你的机器人",
     "sim.port": "页面的端口（默认：任选一个空闲端口）",

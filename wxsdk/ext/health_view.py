@@ -36,6 +36,9 @@ def health_answer(bot: ServedBot) -> Tuple[int, Dict[str, Any]]:
         "queued": health.queued,
         "workers_busy": health.workers_busy,
         "workers": health.workers,
+        "priority_queued": health.priority_queued,
+        "priority_workers_busy": health.priority_workers_busy,
+        "priority_workers": health.priority_workers,
     }
     if standby.is_owner:
         return (200 if health.state in _WELL else 503), answer
