@@ -42,6 +42,12 @@ class Call:
     received: the message's place in the inbox; also: those that were merged into it.
     """
 
+    __slots__ = (
+        *("_asking", "_is_past_journal", "_keeps", "_lock", "_owes_turn", "_state", "_steps", "_streams", "_turn"),
+        *("adapter", "also", "facts", "handler", "lane", "newest", "newest_facts", "received", "running_stream"),
+        *("stop_notice", "stop_reason", "thread", "workshop"),
+    )
+
     def __init__(
         self, workshop: Workshop, adapter: Adapter, received: Received, also: Sequence[Received], facts: Facts
     ) -> None:
@@ -55,7 +61,7 @@ class Call:
         self.newest: Any = received.origin  # what answers go to: the last message of the conversation
         self.newest_facts = facts
         self.thread = 0
-        self.state = ChatState(received.store, facts.lane, workshop.clock, workshop.state_ttl)
+        self._state: Optional[ChatState] = None
         self.stop_reason: Optional[Callable[[], BaseException]] = None  # once set, what the handler does raises it
         self.stop_notice = ""  # what then ends the streams
         self._keeps = received.store.durable
@@ -67,6 +73,19 @@ class Call:
         self._is_past_journal = False
         self._owes_turn = False  # a worker waits until this conversation asks again or ends
         self.running_stream: Optional[AnswerStream] = None  # of the iterator that is being answered with
+
+    @property
+    def state(self) -> ChatState:
+        """What the handler knows of the chat."""
+        if self._state is None:
+            workshop = self.workshop
+            self._state = ChatState(self.received.store, self.facts.lane, workshop.clock, workshop.state_ttl)
+        return self._state
+
+    def check_state(self) -> None:
+        """ConfigError, naming the key, when the state cannot be kept."""
+        if self._state is not None:
+            self._state.check()
 
     # being stopped
 
@@ -324,8 +343,10 @@ class Call:
         self.adapter.let_go(self.newest)
 
     def _state_changes(self) -> List[Change]:
+        if self._state is None:
+            return []
         try:
-            return self.state.changes()
+            return self._state.changes()
         except Exception as exc:
             log.error("the state of %s could not be kept: %s", self.lane, type(exc).__name__, exc_info=exc)
             self.workshop.report(exc, None)

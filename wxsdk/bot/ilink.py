@@ -237,6 +237,9 @@ class ParagraphStream(AnswerStream):
 
 
 def _kind_of(origin: MessageContext) -> str:
+    items = origin.message.item_list or []
+    if len(items) == 1 and items[0].text_item is not None:
+        return "text"  # nearly all
     media = origin.own_media
     if media and origin.text:
         return "mixed"

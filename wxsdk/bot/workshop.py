@@ -290,7 +290,7 @@ class Workshop:
         if given is not None:
             deliver(self.call_of(message), given)
         if message.call is not None:
-            message.call.state.check()
+            message.call.check_state()
 
     def call_of(self, message: Message) -> Call:
         """Return the call that handles *message*, made when it is first needed."""
