@@ -13,9 +13,8 @@ from ..runtime.forked import tell_of_forks
 from ..runtime.store import Change, Put, Store
 from ..runtime.turns import KeyedTurns, TurnTimeout
 from .config import WeixinConfig
-from .pacing import Pacer
 from .patience import Patience
-from .send_limits_rules import Quota, QuotaLedger, Tally
+from .send_limits_rules import Pacer, Quota, QuotaLedger, Tally
 from .tables import QUOTA
 
 log = get_logger(__name__)
