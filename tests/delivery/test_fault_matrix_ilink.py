@@ -407,7 +407,7 @@ def test_sends_in(
     client = WeixinClient(config_for(ilink))
     calls: List[int] = []
     send = client.api.send_message
-    client.api.send_message = lambda msg: calls.append(1) or send(msg)  # type: ignore[method-assign, func-returns-value, assignment]
+    client.api.send_message = lambda msg, **how: calls.append(1) or send(msg, **how)  # type: ignore[method-assign, func-returns-value, assignment]
     begin(ilink)
     with pytest.raises((TransportError, ApiError)) as caught:
         client.send_text("alice", "once")
