@@ -22,7 +22,7 @@ URLS_USED = "callback_urls_used"  # message key -> "", once its response_url was
 WORKERS = "callback_workers"  # worker id -> "", renewed by each worker that lives
 TAKEN_OVER = "callback_taken_over"  # "what/worker id" -> the worker that has it in place of a dead one
 LANES = "callback_lanes"  # a chat and user -> the worker that handles their messages now
-DEAD_AFTER = 15.0  # seconds without a sign of life; docs/api, Fleet
+DEAD_AFTER = 15.0  # seconds without a sign of life; docs/architecture.rst
 
 
 class Row(NamedTuple):

@@ -17,7 +17,7 @@ from .exchange import Exchange
 
 log = get_logger(__name__)
 
-BEAT_EVERY = 5.0  # seconds between two signs of life, and two looks for orphans; docs/api, Fleet
+BEAT_EVERY = 5.0  # seconds between two signs of life, and two looks for orphans; docs/architecture.rst
 LOOK_EVERY = 0.1  # seconds between two looks for messages that other workers took in; ours
 LOOK_AFTER = 5.0  # seconds that this goes on after the last message: a worker may just have addressed one
 TRIM_EVERY = 600.0  # seconds; ours

@@ -21,8 +21,8 @@ from .worker import Worker, next_number
 
 log = get_logger(__name__)
 
-DEFAULT_TTL = 15.0  # seconds; docs/api, Fleet
-RENEWALS = 3  # in the time of a lease, so that two may fail; docs/architecture, leases
+DEFAULT_TTL = 15.0  # seconds; docs/architecture.rst
+RENEWALS = 3  # in the time of a lease, so that two may fail; ours
 RETRY_EVERY = 0.25  # seconds between two tries to acquire; ours
 
 
