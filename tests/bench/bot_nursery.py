@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import threading
-from typing import Any, Dict
+from typing import Any, Dict, Set
 
 from wxsdk import Bot, Message, SQLiteStore, WeixinConfig, WSClientOptions
 from wxsdk.aibot.client import WSClient
@@ -46,6 +46,15 @@ def make_bot(order: Dict[str, Any]) -> Bot:
 
 
 def main() -> None:
+    alive: Set[int] = set()
+    try:
+        _serve(alive)
+    finally:
+        for pid in alive:  # who told us to fork them has failed
+            os.kill(pid, signal.SIGKILL)
+
+
+def _serve(alive: Set[int]) -> None:
     for line in sys.stdin:
         order = json.loads(line)
         answer: Dict[str, Any] = {}
@@ -54,10 +63,12 @@ def main() -> None:
             if pid == 0:
                 make_bot(order).start()
                 threading.Event().wait()
+            alive.add(pid)
             answer = {"pid": pid}
         else:
             os.kill(order["pid"], signal.SIGKILL)  # a zombie until it was waited for, so the pid is its own
             os.waitpid(order["pid"], 0)
+            alive.discard(order["pid"])
         print(json.dumps(answer), flush=True)
 
 
