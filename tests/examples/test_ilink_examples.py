@@ -90,7 +90,11 @@ def test_context_tokens_and_cursor_survive_a_restart(
         assert alice.expects().text == "I remember you."
 
 
-@pytest.mark.parametrize("path", sorted((Path(__file__).parents[2] / "examples").rglob("*.py")), ids=lambda p: p.stem)
+EXAMPLES = Path(__file__).parents[2] / "examples"
+PROGRAMS = [*EXAMPLES.glob("*.py"), *(EXAMPLES / "clients").glob("*.py")]  # test_sites runs the sites as a whole
+
+
+@pytest.mark.parametrize("path", sorted(PROGRAMS), ids=lambda p: p.stem)
 def test_every_example_has_a_test_here_or_beside(path: Path) -> None:
     tests = "".join(each.read_text() for each in Path(__file__).parent.glob("test_*.py"))
     assert f'example("{path.stem}")' in tests or f'module_of("{path.stem}")' in tests
