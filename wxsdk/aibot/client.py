@@ -59,6 +59,7 @@ class WSClient(Callbacks, Sending):
     def __init__(
         self, options: WSClientOptions, *, store: Optional[Store] = None, _clock: Optional[Clock] = None
     ) -> None:
+        check_green_threads()
         if not isinstance(options, WSClientOptions):
             raise ConfigError("The options are no WSClientOptions.", remedy="Give WSClientOptions(bot_id, secret).")
         clock = _clock or Clock()
