@@ -13,6 +13,7 @@ import pytest
 
 from wxsdk import ConfigError, WeixinConfig, WSClientOptions, accounts
 from wxsdk.accounts import Account
+from wxsdk.runtime import account_files
 
 VARIABLES = [
     *("WXSDK_HOME", "WXSDK_ACCOUNT", "WXSDK_TOKEN", "WXSDK_BASE_URL", "WXSDK_CDN_BASE_URL", "WXSDK_ROUTE_TAG"),
@@ -63,6 +64,15 @@ def test_a_file_is_private_and_whole_and_no_secret_shows(home: Path) -> None:
     path.chmod(0o644)
     accounts.load("support")
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_file_that_is_not_an_account_keeps_its_mode(tmp_path: Path) -> None:
+    other = tmp_path / "passwd"
+    other.write_text("root:x:0:0\n")
+    other.chmod(0o644)
+    with pytest.raises(ConfigError, match="not the file of an account"):
+        account_files.read(other, "The file")
+    assert stat.S_IMODE(other.stat().st_mode) == 0o644
 
 
 def test_a_write_that_fails_leaves_the_old_account(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

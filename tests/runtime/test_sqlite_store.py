@@ -595,6 +595,19 @@ def test_a_store_that_others_could_read_is_made_private_with_all_its_files(path:
 
 
 @posix
+def test_a_file_that_is_not_a_store_keeps_its_mode_and_content(path: pathlib.Path) -> None:
+    foreign = path.with_name("foreign.db")
+    with contextlib.closing(sqlite3.connect(foreign)) as other:
+        other.execute("CREATE TABLE theirs (x)")
+    for content in (b"root:x:0:0\n", foreign.read_bytes()):
+        path.write_bytes(content)
+        path.chmod(0o644)
+        with pytest.raises(ConfigError, match="Nothing was changed"):
+            SQLiteStore(path)
+        assert (stat.S_IMODE(path.stat().st_mode), path.read_bytes()) == (0o644, content)
+
+
+@posix
 def test_a_store_that_cannot_be_made_private_is_refused(path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     SQLiteStore(path).close()
     path.chmod(0o644)

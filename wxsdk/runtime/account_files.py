@@ -87,15 +87,16 @@ def read(path: Path, what: str) -> Account:
     """Return the account in the file *path*, which becomes private if it was not. ConfigError says *what* it is."""
     try:
         with path.open("rb") as file:
+            account = from_json(file.read(_MAX_FILE_BYTES).decode("utf-8", "replace"), str(path))
+            # Only now: a path given by mistake may lead to a file of others, whose mode is not ours to change.
             _make_private(file.fileno(), path)
-            content = file.read(_MAX_FILE_BYTES)
     except FileNotFoundError as exc:
         known = ", ".join(names())
         remedy = f"These are saved: {known}." if known else "Run: wxsdk login"
         raise ConfigError(f"{what} does not exist ({path}).", remedy=remedy) from exc
     except OSError as exc:
         raise ConfigError(f"{what} cannot be read: {path} ({exc.strerror}).", remedy="Check who owns it.") from exc
-    return from_json(content.decode("utf-8", "replace"), str(path))
+    return account
 
 
 def _make_private(descriptor: int, path: Path) -> None:

@@ -135,7 +135,7 @@ def checked_path(path: Union[str, os.PathLike[str]]) -> str:
 
 
 def create_private(path: pathlib.Path) -> None:
-    """Make *path* as an empty file that only its owner can read, or take that right from the others."""
+    """Make *path* as an empty file that only its owner can read, unless it is there."""
     try:
         # Made here and not by SQLite, which would go by the umask.
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
@@ -149,6 +149,13 @@ def create_private(path: pathlib.Path) -> None:
             raise ConfigError(f"The store {path} is not a file.")
     finally:
         os.close(descriptor)
+
+
+def make_private(path: pathlib.Path) -> None:
+    """Take the right to read the store's files from all but their owner; ConfigError when that fails.
+
+    For a file that is known to be a store: a path given by mistake may lead to one whose mode is not ours to change.
+    """
     if os.name == "posix":
         real = os.path.realpath(path)
         for each in (real, f"{real}-wal", f"{real}-shm", f"{real}-journal"):

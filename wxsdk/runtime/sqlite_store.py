@@ -32,6 +32,7 @@ from .sqlite_file import (
     file_id,
     free_pages,
     is_busy,
+    make_private,
     stamp_of,
     stamps,
     transaction,
@@ -335,6 +336,7 @@ class SQLiteStore:
             if not self._is_open_elsewhere():
                 create_private(self._path)
                 check_is_ours(self._path)
+                make_private(self._path)
             connection = connect(
                 self._path,
                 synchronous=self._synchronous,
