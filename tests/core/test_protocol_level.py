@@ -7,7 +7,11 @@ from wxsdk.core import protocol_level as level
 from wxsdk.ilink.config import WeixinConfig
 
 OFFICIAL = Path(__file__).parents[1] / "official" / "npm"
-WANTED = {level.ILINK_PACKAGE: level.ILINK_LEVEL, level.AIBOT_PACKAGE: level.AIBOT_LEVEL}
+WANTED = {
+    level.ILINK_PACKAGE: level.ILINK_LEVEL,
+    level.AIBOT_PACKAGE: level.AIBOT_LEVEL,
+    level.CALLBACK_PACKAGE: level.CALLBACK_LEVEL,
+}
 
 
 def test_the_packages_that_are_run_are_of_the_level_that_is_named() -> None:

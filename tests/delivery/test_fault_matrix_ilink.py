@@ -21,6 +21,7 @@ from wxsdk.errors import ApiError, SendRejected, TransportError, WxError
 from wxsdk.health import HealthState
 from wxsdk.ilink.client import WeixinClient
 from wxsdk.runtime.http import MAX_ANSWER_BYTES
+from wxsdk.runtime.store import MemoryStore
 from wxsdk.sim import ILinkSim
 from wxsdk.sim.ilink.people import SimUser
 from wxsdk.testing import FakeClock
@@ -123,10 +124,10 @@ TROUBLES = {
 class Bot:
     """A client on a FakeClock that counts its polls."""
 
-    def __init__(self, sim: ILinkSim, **settings: Any) -> None:
+    def __init__(self, sim: ILinkSim, store: Optional[MemoryStore] = None, **settings: Any) -> None:
         self.clock, self.handler = FakeClock(), Recorder(echo)
         defaults = {"poll_retry_delay": 2.0, "poll_backoff_delay": 30.0, **settings}
-        self.client = WeixinClient(config_for(sim, **defaults), self.handler, _clock=self.clock)
+        self.client = WeixinClient(config_for(sim, **defaults), self.handler, store=store, _clock=self.clock)
         self.polls = 0
         poll = self.client.api.poll
 
@@ -308,8 +309,8 @@ def test_jumps_of_the_clock_change_nothing(jump: float, ilink: ILinkSim, table: 
 
 
 def test_a_full_disk(ilink: ILinkSim, table: List[Row]) -> None:
-    bot, store = Bot(ilink), BrokenStore()
-    bot.client._book.store = store
+    store = BrokenStore()
+    bot = Bot(ilink, store)
     bot.client.start()
     until(lambda: ilink.polls_in_flight == 1)
     store.refuses_writes = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -14,6 +15,8 @@ from typing import Any, Dict, Iterator, List
 import pytest
 import requests
 import requests.adapters
+
+from tests.delivery.waiting import until
 
 from .test_serving import free_port
 
@@ -136,6 +139,11 @@ SERVED = [
 ]
 
 
+def _is_open(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="gunicorn needs POSIX")
 @pytest.mark.parametrize("server", SERVED, ids=lambda words: " ".join(words[::4]))
 def test_a_server_started_as_a_module_runs_it(
@@ -149,6 +157,7 @@ def test_a_server_started_as_a_module_runs_it(
         try:
             ilink_sim.user("alice").says("ask the database")
             assert ilink_sim.user("alice").expects(timeout=30).text == "the database says 42"
+            until(lambda: _is_open(port))  # the bot may answer before the server's port is open
             answer = requests.get(f"http://127.0.0.1:{port}/bot/health", timeout=10)
             assert (answer.status_code, answer.json()["state"]) == (200, "running")
         finally:

@@ -69,7 +69,7 @@ ticks = []
 
 def tick():
     while True:
-        gevent.sleep(0.01)
+        gevent.sleep(0.001)
         ticks.append(time.monotonic())
 
 ticking = gevent.spawn(tick)

@@ -11,3 +11,6 @@ ILINK_LEVEL = "2.4.9"  # also what iLink clients tell the platform, as channel_v
 
 AIBOT_PACKAGE = "@wecom/aibot-node-sdk"
 AIBOT_LEVEL = "1.0.7"
+
+CALLBACK_PACKAGE = "@wecom/wecom-openclaw-plugin"  # its webhook half; docs/protocol/callback
+CALLBACK_LEVEL = "2026.7.2"
