@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import logging
 import re
 import textwrap
 import threading
@@ -70,6 +71,7 @@ def test_the_block_runs(
     request: pytest.FixtureRequest,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(logging.getLogger("wxsdk"), "level", logging.NOTSET)  # one block sets it; put back afterwards
     monkeypatch.setenv("WXSDK_HOME", str(tmp_path))
     scope: Dict[str, Any] = {"llm": lambda question: f"An answer to {question}", "__name__": "snippet"}
     ilink_sim.user("user_id").says("so that there is a conversation")
