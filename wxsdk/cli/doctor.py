@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import shutil
 import sqlite3
@@ -245,9 +246,8 @@ def check_store(path: Optional[Path], bot_id: str) -> Row:
 
 def _damage(path: Path) -> str:
     """Return what SQLite finds wrong with the file, "" for nothing. Reads only."""
-    with sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True) as connection:
+    with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
         found = connection.execute("PRAGMA quick_check(1)").fetchone()
-    connection.close()
     return "" if found is None or found[0] == "ok" else str(found[0])
 
 

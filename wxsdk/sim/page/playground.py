@@ -227,8 +227,8 @@ class Playground:
         }
         text = json.dumps(state, ensure_ascii=False)
         if text != self._saved:
-            self._saved = text
             self._folder.save(text)
+            self._saved = text  # only now: a save that failed is tried again, although nothing is new
 
 
 def other_playground(port: int) -> Optional[int]:
