@@ -228,7 +228,10 @@ def test_a_login_shows_a_picture_and_keeps_the_account(
 
 
 @pytest.mark.may_leak(reason="the kernel's manager keeps sockets of its own until the process ends")
-def test_a_kernel_that_is_restarted_leaves_nothing_and_the_cell_runs_again(aibot_sim: Any) -> None:
+def test_a_kernel_that_is_restarted_leaves_nothing_and_the_cell_runs_again(
+    aibot_sim: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JUPYTER_PLATFORM_DIRS", "1")  # without it older versions of jupyter_core warn, an error here
     from jupyter_client.manager import KernelManager
 
     cell = (
