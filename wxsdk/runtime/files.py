@@ -102,8 +102,8 @@ class SourceFile:
         return digest.hexdigest()
 
     def blocks(self, buffer: memoryview) -> Iterator[memoryview]:
-        """Give the content from the beginning, in pieces that lie in *buffer*, full ones but for the last."""
-        self._file.seek(0)
+        """Give the content from its beginning, in pieces that lie in *buffer*, full ones but for the last."""
+        self._rewind()
         left = self.size
         while left:
             wanted = min(left, len(buffer))
@@ -118,6 +118,9 @@ class SourceFile:
         now = os.fstat(self._file.fileno())
         if (now.st_size, now.st_mtime_ns) != (self.size, self._stamp):
             raise self._changed()
+
+    def _rewind(self) -> None:
+        self._file.seek(0)
 
     def _fill(self, target: memoryview) -> int:
         filled = 0
@@ -165,18 +168,9 @@ class HeldSource(SourceFile):
         if changed:
             raise self._changed()
 
-    def blocks(self, buffer: memoryview) -> Iterator[memoryview]:
-        """Give the content from where the file stood, in pieces that lie in *buffer*, full ones but for the last."""
+    def _rewind(self) -> None:
         with self._reading():
             self._file.seek(self._start)
-        left = self.size
-        while left:
-            wanted = min(left, len(buffer))
-            filled = self._fill(buffer[:wanted])
-            if filled < wanted:
-                raise self._changed()
-            left -= filled
-            yield buffer[:filled]
 
     def _fill(self, target: memoryview) -> int:
         filled = 0
