@@ -34,7 +34,21 @@ _GONE = (InvalidReqId, StreamExpired, LimitExceeded, Unsupported)  # the message
 class WeComAdapter(Adapter):
     """Reads the frames of WeCom, however they came. The origin is a WsFrame."""
 
-    client: Any
+    _on_failure: Optional[OnFailure] = None
+
+    # life
+
+    def attach(self, receiver: Receiver, on_failure: OnFailure) -> None:
+        self._on_failure = on_failure
+        self.client.set_receiver(receiver)
+
+    def health(self) -> Health:
+        health: Health = self.client.health()
+        return health
+
+    def _on_error(self, exc: BaseException, *_: Any) -> None:
+        if self._on_failure is not None:
+            self._on_failure(exc)
 
     # reading
 
@@ -101,14 +115,9 @@ class AiBotAdapter(WeComAdapter):
     def __init__(self, name: str, config: WSClientOptions, store: Optional[Store], **options: Any) -> None:
         self.name = name
         self.client: WSClient = WSClient(config, store=store, **options)
-        self._failure: Optional[OnFailure] = None
         self.client.on_error(self._on_error)
 
     # life
-
-    def attach(self, receiver: Receiver, on_failure: OnFailure) -> None:
-        self._failure = on_failure
-        self.client.set_receiver(receiver)
 
     def start(self) -> None:
         self.client.connect()
@@ -121,13 +130,6 @@ class AiBotAdapter(WeComAdapter):
             return self.client.wait(0), None
         except Exception as exc:  # noqa: BLE001  whatever ended the client
             return True, exc
-
-    def health(self) -> Health:
-        return self.client.health()
-
-    def _on_error(self, exc: BaseException) -> None:
-        if self._failure is not None:
-            self._failure(exc)
 
     # answering
 

@@ -11,11 +11,9 @@ from ..callback.client import MAX_PICTURE_BYTES, CallbackClient
 from ..callback.config import CallbackOptions
 from ..callback.stream import CallbackStream
 from ..errors import ConfigError, LimitExceeded, Unsupported
-from ..health import Health
 from ..ilink.frames_out import SendResult
-from ..runtime.receiver import Receiver
 from ..runtime.store import Store
-from .adapter import AnswerStream, OnFailure, Progress, Target
+from .adapter import AnswerStream, Progress, Target
 from .aibot import PushStream, WeComAdapter
 from .choice_rules import Question, card_of
 
@@ -31,14 +29,9 @@ class CallbackAdapter(WeComAdapter):
     def __init__(self, name: str, config: CallbackOptions, store: Optional[Store], **options: Any) -> None:
         self.name = name
         self.client: CallbackClient = CallbackClient(config, store=store, **options)
-        self._failure: Optional[OnFailure] = None
         self.client.on_error(self._on_error)
 
     # life
-
-    def attach(self, receiver: Receiver, on_failure: OnFailure) -> None:
-        self._failure = on_failure
-        self.client.set_receiver(receiver)
 
     def start(self) -> None:
         self.client.start()
@@ -48,13 +41,6 @@ class CallbackAdapter(WeComAdapter):
 
     def ended(self) -> Tuple[bool, Optional[BaseException]]:
         return False, None  # it is called, so nothing can end it but a stop
-
-    def health(self) -> Health:
-        return self.client.health()
-
-    def _on_error(self, exc: BaseException, frame: Optional[WsFrame]) -> None:
-        if self._failure is not None:
-            self._failure(exc)
 
     # answering
 
