@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import pathlib
-import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Iterator, List, Optional, Sequence
+from typing import List, Optional, Sequence
 
 import pytest
 
 from tests.ilink.bots import WAIT, Gate, Recorder, started
+from tests.runtime.locks import write_lock_held
 from wxsdk.errors import StoreError
 from wxsdk.health import HealthState
 from wxsdk.runtime.sqlite_store import SQLiteStore
@@ -140,25 +139,13 @@ def test_what_came_while_the_stores_file_was_gone_is_handled_after_a_restart(
     assert path.exists()
 
 
-@contextlib.contextmanager
-def held_by_another_process(path: pathlib.Path) -> Iterator[None]:
-    """SQLite's write lock on the file is taken while the block lasts."""
-    other = sqlite3.connect(path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    finally:
-        other.execute("ROLLBACK")
-        other.close()
-
-
 def test_a_platform_that_forgets_loses_nothing_while_the_store_is_held_by_another_process(
     tmp_path: pathlib.Path,
 ) -> None:
     with ILinkSim(cursor="forgets", hold=20, quota_limit=None) as sim:
         path, bot = tmp_path / "bot.db", Recorder()
         client = started(sim, bot, store=SQLiteStore(path, busy_timeout=0.05))
-        with held_by_another_process(path):
+        with write_lock_held(path):
             for number in range(20):
                 sim.user(f"u{number % 4}").says(str(number))
             until(lambda: client.health().state is HealthState.RETRYING)
@@ -175,7 +162,7 @@ def test_a_store_held_by_another_process_delays_no_send_and_no_stop(ilink: ILink
     client = started(ilink, bot, store=SQLiteStore(path))
     ilink.user("u0").says("hello")
     bot.wait_for(lambda: bot.contexts)
-    with held_by_another_process(path), ThreadPoolExecutor(8) as threads:
+    with write_lock_held(path), ThreadPoolExecutor(8) as threads:
         began = time.monotonic()
         for result in [threads.submit(client.send_text, f"u{number}", "hi") for number in range(8)]:
             assert result.result(WAIT).confirmed
@@ -205,7 +192,7 @@ def test_what_is_handled_while_the_store_is_held_is_marked_when_it_is_free(
     for user in ("a", "b"):
         ilink.user(user).says("hello")
         gate.wait_entered()
-    with held_by_another_process(path):
+    with write_lock_held(path):
         gate.open()
         until(lambda: client.health().workers_busy == 0)
         assert len(store.items("inbox")) == 2

@@ -18,6 +18,7 @@ from typing import Any, Callable, Iterator, List
 
 import pytest
 
+from tests.runtime.locks import write_lock_held
 from wxsdk.errors import AlreadyRunning, ConfigError, StoreError, WxError
 from wxsdk.runtime import sqlite_file
 from wxsdk.runtime.sqlite_file import APPLICATION_ID, MIGRATIONS
@@ -528,22 +529,10 @@ def test_a_forgotten_store_closes_its_file(tmp_path: pathlib.Path) -> None:
     assert not (tmp_path / "a.db-wal").exists()  # the last connection takes it away when it closes
 
 
-@contextlib.contextmanager
-def _write_lock_held(path: pathlib.Path) -> Iterator[None]:
-    """Another program that writes to the file, for as long as the block lasts."""
-    other = sqlite3.connect(path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    finally:
-        other.execute("ROLLBACK")
-        other.close()
-
-
 def test_reads_go_on_while_a_write_waits_for_another_process(path: pathlib.Path) -> None:
     store = SQLiteStore(path, busy_timeout=30)
     store.write([_put("k", "v")])
-    with _write_lock_held(path):
+    with write_lock_held(path):
         writer = threading.Thread(target=store.write, args=([_put("k", "newer")],))
         writer.start()
         for _ in range(100):
@@ -564,7 +553,7 @@ def test_a_write_that_waits_for_another_process_can_be_interrupted(path: pathlib
         except StoreError as exc:
             raised.append(exc)
 
-    with _write_lock_held(path):
+    with write_lock_held(path):
         writer = threading.Thread(target=write)
         writer.start()
         while not raised:  # the thread may not wait yet when this interrupts
